@@ -1,0 +1,7 @@
+//! Keeps a port on an HAProxy host on one live server of a group.
+
+pub mod backend;
+pub mod endpoint;
+pub mod resolve;
+pub mod secret;
+pub mod store;

@@ -1,0 +1,3 @@
+//! `confd_haproxy`: one binary, several commands.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Keys in Consul's KV store, over ureq.

@@ -1,0 +1,1 @@
+//! Tests with real servers. `support` starts them; each file tests one thing.
