@@ -1,0 +1,263 @@
+//! What the driver's errors mean: is the server down, or are we in trouble ourselves?
+
+use std::error::Error as _;
+use std::io::{Error as IoError, ErrorKind};
+use std::time::Duration;
+
+use mysql::{DriverError, Error, MySqlError};
+
+use crate::checker::{Fault, Health, Trouble};
+
+/// A probe that did not come to an end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// The server's doing.
+    Down(Fault),
+    /// Our own doing, or the account's.
+    Unknown(Trouble),
+}
+
+/// The numbers that servers send; the names are those of MySQL's `mysqld_error.h`, and of
+/// MariaDB's where it has its own.
+pub mod code {
+    /// A statement that this server does not know.
+    pub const PARSE_ERROR: u16 = 1064;
+    /// The account lacks a privilege for this statement.
+    pub const SPECIFIC_ACCESS_DENIED: u16 = 1227;
+    const CON_COUNT: u16 = 1040;
+    const SERVER_SHUTDOWN: u16 = 1053;
+    const HOST_IS_BLOCKED: u16 = 1129;
+    const OFFLINE_MODE: u16 = 3032;
+    const OFFLINE_MODE_FAILOVER: u16 = 4213;
+    const CONNECTION_KILLED: u16 = 1927;
+    const SESSION_WAS_KILLED: u16 = 3169;
+    const CLIENT_INTERACTION_TIMEOUT: u16 = 4031;
+    const OUT_OF_RESOURCES: u16 = 1041;
+    const CANT_CREATE_THREAD: u16 = 1135;
+
+    /// The server takes no more clients.
+    pub(super) const FULL: &[u16] = &[CON_COUNT];
+    /// It answers, but serves nobody, or nobody from this host.
+    pub(super) const NOT_SERVING: &[u16] = &[
+        SERVER_SHUTDOWN,
+        OFFLINE_MODE,
+        OFFLINE_MODE_FAILOVER,
+        HOST_IS_BLOCKED,
+        OUT_OF_RESOURCES,
+        CANT_CREATE_THREAD,
+    ];
+    /// It ended this one connection.
+    pub(super) const KILLED: &[u16] = &[
+        CONNECTION_KILLED,
+        SESSION_WAS_KILLED,
+        CLIENT_INTERACTION_TIMEOUT,
+    ];
+}
+
+impl Failure {
+    /// Reads a driver's error. `timeout` is what the probe was given, for the message.
+    pub fn of(error: &Error, timeout: Duration) -> Failure {
+        match error {
+            Error::MySqlError(error) => of_server(error),
+            // Parsing a packet fails like this; a stream that ended fails as a broken pipe.
+            Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => protocol(error),
+            Error::IoError(error) => of_io(error, timeout),
+            Error::CodecError(codec) => match codec.source().and_then(|e| e.downcast_ref()) {
+                Some(error) => of_stream(error, timeout),
+                None => protocol(codec),
+            },
+            Error::DriverError(error) => of_driver(error, timeout),
+            Error::UrlError(_) | Error::FromValueError(_) | Error::FromRowError(_) => {
+                protocol(error)
+            }
+        }
+    }
+
+    /// Whether a second try may well succeed: the server ended this one connection.
+    pub fn is_reset(&self) -> bool {
+        *self == Failure::Down(Fault::Reset)
+    }
+}
+
+impl From<Failure> for Health {
+    fn from(failure: Failure) -> Health {
+        match failure {
+            Failure::Down(fault) => fault.into(),
+            Failure::Unknown(trouble) => trouble.into(),
+        }
+    }
+}
+
+/// An error packet. Whatever is not known to be the server's state is the account's trouble:
+/// denied, expired, locked, not allowed from here. Those never move a tag.
+fn of_server(error: &MySqlError) -> Failure {
+    let text = format!("{} (error {})", error.message, error.code);
+    match error.code {
+        c if code::FULL.contains(&c) => Failure::Down(Fault::TooManyConnections),
+        c if code::NOT_SERVING.contains(&c) => Failure::Down(Fault::NotServing(text)),
+        c if code::KILLED.contains(&c) => Failure::Down(Fault::Reset),
+        _ => Failure::Unknown(Trouble(text)),
+    }
+}
+
+fn of_driver(error: &DriverError, timeout: Duration) -> Failure {
+    match error {
+        DriverError::ConnectTimeout | DriverError::Timeout => {
+            Failure::Down(Fault::TimedOut(timeout))
+        }
+        DriverError::CouldNotConnect(Some((_, text, kind))) => of_kind(*kind, None, text, timeout),
+        DriverError::UnknownAuthPlugin(_)
+        | DriverError::OldMysqlPasswordDisabled
+        | DriverError::CleartextPluginDisabled
+        | DriverError::TlsNotSupported => Failure::Unknown(Trouble(error.to_string())),
+        DriverError::CouldNotConnect(None)
+        | DriverError::UnsupportedProtocol(_)
+        | DriverError::PacketOutOfSync
+        | DriverError::PacketTooLarge
+        | DriverError::Protocol41NotSet
+        | DriverError::UnexpectedPacket
+        | DriverError::MismatchedStmtParams(..)
+        | DriverError::InvalidPoolConstraints
+        | DriverError::SetupError
+        | DriverError::CouldNotParseVersion
+        | DriverError::ReadOnlyTransNotSupported
+        | DriverError::PoisonedPoolMutex
+        | DriverError::Params(_)
+        | DriverError::MixedParams
+        | DriverError::BulkExecute(_)
+        | DriverError::InvalidParsecSalt => protocol(error),
+    }
+}
+
+fn protocol(error: &dyn std::fmt::Display) -> Failure {
+    Failure::Down(Fault::Protocol(error.to_string()))
+}
+
+/// An error while reading a packet; "other" is a stream that ended inside of one.
+fn of_stream(error: &IoError, timeout: Duration) -> Failure {
+    if error.kind() == ErrorKind::Other {
+        return Failure::Down(Fault::Reset);
+    }
+    of_io(error, timeout)
+}
+
+fn of_io(error: &IoError, timeout: Duration) -> Failure {
+    of_kind(
+        error.kind(),
+        error.raw_os_error(),
+        &error.to_string(),
+        timeout,
+    )
+}
+
+/// `number` is the operating system's, where it is known; the driver keeps only the kind and the
+/// text of an error while connecting.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rest is everything else that exists"
+)]
+fn of_kind(kind: ErrorKind, number: Option<i32>, text: &str, timeout: Duration) -> Failure {
+    match kind {
+        ErrorKind::ConnectionRefused => Failure::Down(Fault::Refused),
+        ErrorKind::ConnectionReset
+        | ErrorKind::ConnectionAborted
+        | ErrorKind::BrokenPipe
+        | ErrorKind::UnexpectedEof => Failure::Down(Fault::Reset),
+        ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::Down(Fault::TimedOut(timeout)),
+        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
+            Failure::Down(Fault::Unreachable(text.to_owned()))
+        }
+        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other if number.is_none() => {
+            Failure::Down(Fault::Protocol(text.to_owned()))
+        }
+        _ => Failure::Unknown(Trouble(format!("cannot connect from here: {text}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(1);
+
+    fn server(code: u16) -> Failure {
+        let (state, message) = ("HY000".to_owned(), "text".to_owned());
+        Failure::of(
+            &Error::MySqlError(MySqlError {
+                state,
+                message,
+                code,
+            }),
+            LIMIT,
+        )
+    }
+
+    fn io(error: IoError) -> Failure {
+        Failure::of(&Error::IoError(error), LIMIT)
+    }
+
+    #[test]
+    fn what_the_account_may_not_do_is_our_own_trouble() {
+        // Denied, not from this host, password expired, account locked, user limit, no such grant.
+        for code in [1045, 1044, 1698, 1130, 1820, 3118, 1203, 1226, 1227, 9999] {
+            assert!(matches!(server(code), Failure::Unknown(_)), "{code}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_full_or_closing_is_down() {
+        assert_eq!(server(1040), Failure::Down(Fault::TooManyConnections));
+        for code in [1053, 3032, 1129] {
+            assert!(
+                matches!(server(code), Failure::Down(Fault::NotServing(_))),
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_killed_connection_is_a_reset_that_may_be_tried_again() {
+        for code in [1927, 3169, 4031] {
+            assert!(server(code).is_reset(), "{code}");
+        }
+        for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe] {
+            assert!(io(kind.into()).is_reset(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn network_errors_are_told_apart() {
+        assert_eq!(
+            io(ErrorKind::ConnectionRefused.into()),
+            Failure::Down(Fault::Refused)
+        );
+        // A read timeout shows as EAGAIN.
+        for kind in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
+            assert_eq!(io(kind.into()), Failure::Down(Fault::TimedOut(LIMIT)));
+        }
+        let unreachable = io(ErrorKind::HostUnreachable.into());
+        assert!(matches!(unreachable, Failure::Down(Fault::Unreachable(_))));
+    }
+
+    #[test]
+    fn running_out_of_our_own_resources_is_never_the_servers_fault() {
+        // EMFILE, ENFILE, ENOMEM, EACCES, EADDRNOTAVAIL, ENOBUFS on Linux.
+        for number in [24, 23, 12, 13, 99, 105] {
+            let failure = io(IoError::from_raw_os_error(number));
+            assert!(
+                matches!(failure, Failure::Unknown(_)),
+                "{number}: {failure:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_the_protocol_is_a_fault() {
+        let parse = io(IoError::new(ErrorKind::InvalidData, "Invalid packet"));
+        assert!(matches!(parse, Failure::Down(Fault::Protocol(_))));
+        let cut = io(ErrorKind::UnexpectedEof.into());
+        assert!(matches!(cut, Failure::Down(Fault::Protocol(_))));
+        let driver = Failure::of(&Error::DriverError(DriverError::UnexpectedPacket), LIMIT);
+        assert!(matches!(driver, Failure::Down(Fault::Protocol(_))));
+    }
+}

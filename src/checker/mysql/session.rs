@@ -1,0 +1,313 @@
+//! One conversation with one server: connect, ask, read rows. Runs in a probe's thread.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Error, LocalInfileHandler, Opts, OptsBuilder, Value};
+
+use crate::checker::mysql::discovery::{self, Discovery};
+use crate::checker::mysql::failure::{Failure, code};
+use crate::checker::mysql::status::{Channel, Row};
+use crate::checker::{Fault, Trouble};
+use crate::endpoint::Endpoint;
+use crate::resolve::Resolver;
+use crate::secret::Secret;
+
+/// No answer of ours is larger; a server that announces more is not believed.
+const MAX_PACKET: usize = 4 << 20;
+/// Rows of one answer. A process list may be long; nothing else is.
+const MAX_ROWS: usize = 100_000;
+/// The least that is left for a network operation; 0 would mean "for ever".
+const LEAST: Duration = Duration::from_millis(1);
+
+/// Which statements a server understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// MariaDB: `SHOW ALL SLAVES STATUS`, the only one that shows named channels there.
+    AllSlaves,
+    /// MySQL from 8.0.22 on: `SHOW REPLICA STATUS`. From 8.4 on there is nothing else.
+    Replica,
+    /// Older ones: `SHOW SLAVE STATUS`.
+    Slave,
+}
+
+/// What a probe is to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// How replication is.
+    Status,
+    /// That, the server's id, and who replicates from it.
+    Topology,
+}
+
+/// Whom to ask, and how.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The server.
+    pub server: Endpoint,
+    /// What to find out.
+    pub want: Want,
+    /// The monitor account.
+    pub user: String,
+    /// Its password.
+    pub password: Secret,
+    /// The dialect that the server spoke last time.
+    pub dialect: Option<Dialect>,
+    /// The time for all of it.
+    pub timeout: Duration,
+    /// Finds the addresses of a name.
+    pub resolver: Resolver,
+    /// True while the name service is being asked, for whoever waits for this probe.
+    pub resolving: Arc<AtomicBool>,
+}
+
+/// What a server said of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Facts {
+    /// Its replication channels; none if it is no replica.
+    pub channels: Vec<Channel>,
+    /// Its `server_id`, where it was asked: for a topology, and of a server without channels.
+    pub server_id: Option<u64>,
+    /// Who replicates from it, where that was asked.
+    pub discovery: Option<Discovery>,
+    /// The dialect it speaks.
+    pub dialect: Dialect,
+}
+
+/// An answer, and the connection it came over.
+#[derive(Debug)]
+pub struct Answer {
+    /// When the question was put.
+    pub asked_at: Instant,
+    /// What the server said.
+    pub facts: Result<Facts, Failure>,
+    /// The connection, still good, if the facts are.
+    pub conn: Option<Conn>,
+}
+
+impl Dialect {
+    const ALL: [Dialect; 3] = [Dialect::AllSlaves, Dialect::Replica, Dialect::Slave];
+
+    fn status_statement(self) -> &'static str {
+        match self {
+            Dialect::AllSlaves => "SHOW ALL SLAVES STATUS",
+            Dialect::Replica => "SHOW REPLICA STATUS",
+            Dialect::Slave => "SHOW SLAVE STATUS",
+        }
+    }
+
+    fn replicas_statement(self) -> &'static str {
+        match self {
+            Dialect::AllSlaves | Dialect::Slave => "SHOW SLAVE HOSTS",
+            Dialect::Replica => "SHOW REPLICAS",
+        }
+    }
+
+    /// The grant that the status statement needs.
+    fn status_grant(self) -> &'static str {
+        match self {
+            Dialect::AllSlaves => "SLAVE MONITOR",
+            Dialect::Replica | Dialect::Slave => "REPLICATION CLIENT",
+        }
+    }
+}
+
+impl Question {
+    /// Asks. A connection that the server ends in mid-conversation is tried once more, so that one
+    /// killed session is not taken for a dead server.
+    pub fn ask(&self) -> Answer {
+        let asked_at = Instant::now();
+        let due = asked_at + self.timeout;
+        let answer = match self.ask_once(due) {
+            Err(failure) if failure.is_reset() => self.ask_once(due),
+            other => other,
+        };
+        match answer {
+            Ok((facts, conn)) => Answer {
+                asked_at,
+                facts: Ok(facts),
+                conn: Some(conn),
+            },
+            Err(failure) => Answer {
+                asked_at,
+                facts: Err(failure),
+                conn: None,
+            },
+        }
+    }
+
+    fn ask_once(&self, due: Instant) -> Result<(Facts, Conn), Failure> {
+        let mut conn = self.connect(due)?;
+        let facts = self.facts(&mut conn)?;
+        Ok((facts, conn))
+    }
+
+    /// Tries the host's addresses one by one; the driver would try only the first.
+    fn connect(&self, due: Instant) -> Result<Conn, Failure> {
+        let addresses = self.addresses()?;
+        let mut failure = Failure::Unknown(Trouble("no address".to_owned()));
+        for (index, address) in addresses.iter().enumerate() {
+            let left = due.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(addresses.len() - index).unwrap_or(1);
+            match Conn::new(self.options(*address, share.max(LEAST))) {
+                Ok(conn) => return Ok(conn),
+                Err(error) => failure = self.failure(&error),
+            }
+        }
+        Err(failure)
+    }
+
+    fn addresses(&self) -> Result<Vec<IpAddr>, Failure> {
+        self.resolving.store(true, Ordering::Relaxed);
+        let addresses = self.resolver.resolve(&self.server.host, self.timeout);
+        self.resolving.store(false, Ordering::Relaxed);
+        addresses.map_err(|error| Failure::Unknown(Trouble(error.to_string())))
+    }
+
+    /// Every option here is one that the driver has wrong, or open-ended, by default.
+    fn options(&self, address: IpAddr, timeout: Duration) -> Opts {
+        OptsBuilder::new()
+            .ip_or_hostname(Some(address.to_string()))
+            .tcp_port(self.server.port.get())
+            .user(Some(&self.user))
+            .pass(Some(self.password.expose()))
+            .prefer_socket(false)
+            .max_allowed_packet(Some(MAX_PACKET))
+            .stmt_cache_size(0)
+            .tcp_connect_timeout(Some(timeout))
+            .read_timeout(Some(timeout))
+            .write_timeout(Some(timeout))
+            .local_infile_handler(Some(LocalInfileHandler::new(|_, _| {
+                Err(std::io::Error::other("the server asked for a local file"))
+            })))
+            .into()
+    }
+
+    fn facts(&self, conn: &mut Conn) -> Result<Facts, Failure> {
+        let (dialect, rows) = self.status(conn)?;
+        let channels: Result<Vec<Channel>, String> = rows.iter().map(Channel::from_row).collect();
+        let channels = channels.map_err(|e| Failure::Unknown(Trouble(e)))?;
+        let topology = self.want == Want::Topology;
+        let server_id = match topology || channels.is_empty() {
+            true => Some(self.server_id(conn)?),
+            false => None,
+        };
+        let discovery = match topology {
+            true => Some(self.discover(conn, dialect)?),
+            false => None,
+        };
+        Ok(Facts {
+            channels,
+            server_id,
+            discovery,
+            dialect,
+        })
+    }
+
+    /// The status rows, in the first dialect that the server understands. A remembered one comes
+    /// first, so that a check is one statement.
+    fn status(&self, conn: &mut Conn) -> Result<(Dialect, Vec<Row>), Failure> {
+        let mut refusal = None;
+        let others = Dialect::ALL
+            .into_iter()
+            .filter(|d| Some(*d) != self.dialect);
+        for dialect in self.dialect.into_iter().chain(others) {
+            match rows(conn, dialect.status_statement()) {
+                Ok(rows) => return Ok((dialect, rows)),
+                Err(error) if has_code(&error, code::PARSE_ERROR) => refusal = Some(error),
+                Err(error) if has_code(&error, code::SPECIFIC_ACCESS_DENIED) => {
+                    return Err(self.missing_grant(dialect.status_grant()));
+                }
+                Err(error) => return Err(self.failure(&error)),
+            }
+        }
+        let text = refusal.map(|e| e.to_string()).unwrap_or_default();
+        Err(Failure::Unknown(Trouble(format!(
+            "it knows no statement for its status: {text}"
+        ))))
+    }
+
+    fn server_id(&self, conn: &mut Conn) -> Result<u64, Failure> {
+        let rows = rows(conn, "SELECT @@server_id AS id").map_err(|e| self.failure(&e))?;
+        let id = rows.first().and_then(|row| row.text(&["id"]).parse().ok());
+        id.ok_or_else(|| Failure::Down(Fault::Protocol("it has no server_id".to_owned())))
+    }
+
+    fn discover(&self, conn: &mut Conn, dialect: Dialect) -> Result<Discovery, Failure> {
+        let registered = match rows(conn, dialect.replicas_statement()) {
+            Ok(rows) => rows,
+            Err(error) if is_refusal(&error) => Vec::new(),
+            Err(error) => return Err(self.failure(&error)),
+        };
+        let list = rows(conn, "SHOW PROCESSLIST").map_err(|e| self.failure(&e))?;
+        let sees_all = discovery::shows_others(&list, &self.user)
+            || discovery::grants_process(&rows(conn, "SHOW GRANTS").map_err(|e| self.failure(&e))?);
+        let mut replicas = discovery::registered(&registered, &self.server);
+        replicas.append(&mut discovery::dumping(&list, &self.server));
+        Ok(Discovery {
+            replicas,
+            hidden: (!sees_all).then(|| self.grant_advice("PROCESS")),
+        })
+    }
+
+    fn missing_grant(&self, privilege: &str) -> Failure {
+        Failure::Unknown(Trouble(self.grant_advice(privilege)))
+    }
+
+    fn grant_advice(&self, privilege: &str) -> String {
+        format!(
+            "user {user} lacks a privilege on {server}: GRANT {privilege} ON *.* TO '{user}'@'…'",
+            user = self.user,
+            server = self.server,
+        )
+    }
+
+    fn failure(&self, error: &Error) -> Failure {
+        Failure::of(error, self.timeout)
+    }
+}
+
+fn has_code(error: &Error, code: u16) -> bool {
+    matches!(error, Error::MySqlError(e) if e.code == code)
+}
+
+/// The server said no to this statement, and the connection is still good.
+fn is_refusal(error: &Error) -> bool {
+    has_code(error, code::PARSE_ERROR) || has_code(error, code::SPECIFIC_ACCESS_DENIED)
+}
+
+fn rows(conn: &mut Conn, statement: &str) -> Result<Vec<Row>, Error> {
+    let mut rows = Vec::new();
+    for row in conn.query_iter(statement)? {
+        if rows.len() == MAX_ROWS {
+            break;
+        }
+        rows.push(read_row(&row?));
+    }
+    Ok(rows)
+}
+
+fn read_row(row: &mysql::Row) -> Row {
+    let column = |(index, column): (usize, &mysql::Column)| {
+        let value = row.as_ref(index).and_then(text_of);
+        (column.name_str().into_owned(), value)
+    };
+    Row(row.columns_ref().iter().enumerate().map(column).collect())
+}
+
+/// In the text protocol everything is bytes or NULL.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Int(_)
+        | Value::UInt(_)
+        | Value::Float(_)
+        | Value::Double(_)
+        | Value::Date(..)
+        | Value::Time(..) => Some(value.as_sql(true)),
+    }
+}
