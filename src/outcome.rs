@@ -1,0 +1,366 @@
+//! What a cycle came to, and the one line that says so. Owns the wording of the log; the
+//! original's phrases stand at the beginning of the lines that the original had.
+
+use log::Level;
+
+use crate::backend::{Cause, TagName};
+use crate::checker::{Candidate, Degraded, Health, Survey};
+use crate::endpoint::{Endpoint, Port};
+use crate::store::StoreError;
+
+/// The end of one cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The tag stays where it is.
+    Kept {
+        /// Where.
+        server: Endpoint,
+        /// How that server is: up, degraded with nobody better, or unknown.
+        health: Health,
+    },
+    /// The server failed, but not yet often enough.
+    Falling {
+        /// The server.
+        server: Endpoint,
+        /// What happened.
+        health: Health,
+        /// Failures in a row.
+        seen: u32,
+        /// Failures that are enough.
+        needed: u32,
+    },
+    /// The tag was pointed at another server.
+    Moved {
+        /// Where it pointed, if anywhere.
+        from: Option<Endpoint>,
+        /// Where it points now, and how that server is.
+        to: Candidate,
+        /// Whether the old server is lost.
+        cause: Cause,
+        /// What was wrong.
+        why: String,
+        /// Whether it was only said.
+        dry_run: bool,
+    },
+    /// The key was given the configured proxy port.
+    PortChanged {
+        /// The server, which stays.
+        server: Endpoint,
+        /// The port in the key so far.
+        from: Port,
+        /// The port now.
+        to: Port,
+        /// Whether it was only said.
+        dry_run: bool,
+    },
+    /// The server is lost, and nobody can take over: the key stays as it is.
+    NoCandidate {
+        /// The server, if the key named one.
+        server: Option<Endpoint>,
+        /// What is wrong.
+        why: String,
+        /// Who was asked, and what came of it.
+        survey: Survey,
+    },
+    /// Somebody else moved the key at the same time.
+    LostRace {
+        /// The server that we would have chosen.
+        wanted: Endpoint,
+    },
+    /// The store cannot be asked; the last known server was checked, and nothing was written.
+    Blind {
+        /// The last known server.
+        server: Endpoint,
+        /// How it is.
+        health: Health,
+        /// What the store said.
+        error: StoreError,
+    },
+    /// The store failed when it was needed.
+    StoreFailed {
+        /// The server that should have been written; `None` if nothing is known of the key.
+        server: Option<Endpoint>,
+        /// What the store said.
+        error: StoreError,
+    },
+}
+
+/// How well a tag is after a cycle, in the order of Nagios' exit codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// 0: on a healthy server.
+    Ok,
+    /// 1: on a server that serves, but not as it should.
+    Degraded,
+    /// 2: on no server that serves.
+    Down,
+    /// 3: cannot be told.
+    Unknown,
+}
+
+impl State {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            State::Ok => 0,
+            State::Degraded => 1,
+            State::Down => 2,
+            State::Unknown => 3,
+        }
+    }
+
+    fn of(health: &Health) -> State {
+        match health {
+            Health::Up { .. } => State::Ok,
+            Health::Degraded(_) => State::Degraded,
+            Health::Down(_) => State::Down,
+            Health::Unknown(_) => State::Unknown,
+        }
+    }
+}
+
+impl Outcome {
+    /// How the tag is now.
+    pub fn state(&self) -> State {
+        match self {
+            Outcome::Kept { health, .. } | Outcome::Falling { health, .. } => State::of(health),
+            Outcome::Moved {
+                to, dry_run: false, ..
+            } => State::of(&to.health),
+            Outcome::Moved {
+                cause: Cause::Voluntary,
+                ..
+            } => State::Degraded,
+            Outcome::Moved { .. } | Outcome::NoCandidate { .. } => State::Down,
+            Outcome::PortChanged { .. } => State::Ok,
+            Outcome::LostRace { .. } | Outcome::Blind { .. } | Outcome::StoreFailed { .. } => {
+                State::Unknown
+            }
+        }
+    }
+
+    /// The line for the log, without the logger's prefix. `store` is the store's word.
+    pub fn line(&self, tag: &TagName, store: &str) -> (Level, String) {
+        match self {
+            Outcome::Kept { server, health } => kept(tag, store, server, health),
+            Outcome::Falling {
+                server,
+                health,
+                seen,
+                needed,
+            } => (
+                Level::Warn,
+                format!("{tag}: {server} is {health} ({seen} of {needed})"),
+            ),
+            Outcome::Moved {
+                from,
+                to,
+                cause,
+                why,
+                dry_run,
+            } => {
+                let (what, end) = wording(*dry_run);
+                let stays = if from.is_some() {
+                    format!("; {cause} move")
+                } else {
+                    String::new()
+                };
+                let text = format!("{what} {} to {store} {tag}{end}: {why}", to.server);
+                (
+                    Level::Warn,
+                    format!("{text}; {} is {}{stays}", to.server, to.health),
+                )
+            }
+            Outcome::PortChanged {
+                server,
+                from,
+                to,
+                dry_run,
+            } => {
+                let (what, end) = wording(*dry_run);
+                let text = format!("{what} proxyport {to} to {store} {tag}{end}");
+                (
+                    Level::Warn,
+                    format!("{text}: it was {from}, the configuration says {to}; {server} stays"),
+                )
+            }
+            Outcome::NoCandidate {
+                server,
+                why,
+                survey,
+            } => {
+                let stays = server
+                    .as_ref()
+                    .map(|s| format!(" stays on {s}"))
+                    .unwrap_or_default();
+                (
+                    Level::Error,
+                    format!(
+                        "{tag}{stays}: {why}; nobody can take over: {}",
+                        asked(survey)
+                    ),
+                )
+            }
+            Outcome::LostRace { wanted } => {
+                let text = format!("{tag} was moved by another checker, so {wanted} was not set");
+                (Level::Info, text)
+            }
+            Outcome::Blind {
+                server,
+                health,
+                error,
+            } => (
+                Level::Error,
+                format!("{tag} stays on {server}, which is {health}: {error}"),
+            ),
+            Outcome::StoreFailed {
+                server: Some(server),
+                error,
+            } => (
+                Level::Error,
+                format!("set new {server} to {store} {tag} error: {error}"),
+            ),
+            Outcome::StoreFailed {
+                server: None,
+                error,
+            } => (
+                Level::Error,
+                format!("{tag}: nothing is known yet: {error}"),
+            ),
+        }
+    }
+}
+
+fn kept(tag: &TagName, store: &str, server: &Endpoint, health: &Health) -> (Level, String) {
+    match health {
+        Health::Up { .. } => (
+            Level::Info,
+            format!("{tag} in {store} is ok: {server} is {health}"),
+        ),
+        Health::Degraded(Degraded::StandIn) => (
+            Level::Warn,
+            format!("{tag} stays on {server}: {health}, no replica is ready"),
+        ),
+        Health::Degraded(_) => (
+            Level::Warn,
+            format!("{tag} stays on {server}: {health}, nobody is better"),
+        ),
+        Health::Down(_) => (
+            Level::Error,
+            format!("{tag} stays on {server}, which is {health}"),
+        ),
+        Health::Unknown(_) => (
+            Level::Error,
+            format!("{tag} stays on {server}, whose health is {health}"),
+        ),
+    }
+}
+
+fn wording(dry_run: bool) -> (&'static str, &'static str) {
+    match dry_run {
+        true => ("would set new", " (dry run)"),
+        false => ("set new", " ok"),
+    }
+}
+
+/// Everybody who was asked, with the answer.
+fn asked(survey: &Survey) -> String {
+    let each = survey
+        .candidates
+        .iter()
+        .map(|c| format!("{} is {}", c.server, c.health));
+    let note = survey
+        .incomplete
+        .iter()
+        .map(|why| format!("the list may be incomplete ({why})"));
+    let all: Vec<String> = each.chain(note).collect();
+    match all.is_empty() {
+        true => "there is no other server".to_owned(),
+        false => all.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checker::Fault;
+
+    fn server(text: &str) -> Endpoint {
+        text.parse().unwrap()
+    }
+
+    fn line(outcome: &Outcome) -> String {
+        outcome.line(&"slave3301".parse().unwrap(), "consul").1
+    }
+
+    fn moved(dry_run: bool) -> Outcome {
+        Outcome::Moved {
+            from: Some(server("10.0.21.7:3301")),
+            to: Candidate {
+                server: server("10.0.21.5:3301"),
+                health: Health::Up { lag: 2 },
+            },
+            cause: Cause::Forced,
+            why: "10.0.21.7:3301 is down: connection refused".to_owned(),
+            dry_run,
+        }
+    }
+
+    #[test]
+    fn lines_begin_as_the_original_wrote_them() {
+        let kept = Outcome::Kept {
+            server: server("10.0.21.5:3301"),
+            health: Health::Up { lag: 0 },
+        };
+        assert_eq!(
+            line(&kept),
+            "slave3301 in consul is ok: 10.0.21.5:3301 is up, lag 0 s"
+        );
+        assert_eq!(
+            line(&moved(false)),
+            "set new 10.0.21.5:3301 to consul slave3301 ok: 10.0.21.7:3301 is down: \
+             connection refused; 10.0.21.5:3301 is up, lag 2 s; forced move"
+        );
+        assert!(line(&moved(true)).starts_with("would set new 10.0.21.5:3301"));
+        let failed = Outcome::StoreFailed {
+            server: Some(server("10.0.21.5:3301")),
+            error: StoreError("timed out".to_owned()),
+        };
+        assert_eq!(
+            line(&failed),
+            "set new 10.0.21.5:3301 to consul slave3301 error: timed out"
+        );
+    }
+
+    #[test]
+    fn no_candidate_names_everybody_who_was_asked() {
+        let survey = Survey {
+            candidates: vec![Candidate {
+                server: server("10.0.21.8:3301"),
+                health: Fault::NotReplica.into(),
+            }],
+            incomplete: Some("primary 10.0.21.5:3301: down: connection refused".to_owned()),
+        };
+        let why = "10.0.21.7:3301 is down: connection refused".to_owned();
+        let outcome = Outcome::NoCandidate {
+            server: Some(server("10.0.21.7:3301")),
+            why,
+            survey,
+        };
+        assert_eq!(
+            line(&outcome),
+            "slave3301 stays on 10.0.21.7:3301: 10.0.21.7:3301 is down: connection refused; \
+             nobody can take over: 10.0.21.8:3301 is down: not a replica, the list may be \
+             incomplete (primary 10.0.21.5:3301: down: connection refused)"
+        );
+        assert_eq!(outcome.state(), State::Down);
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_nagios() {
+        let codes = [State::Ok, State::Degraded, State::Down, State::Unknown].map(State::code);
+        assert_eq!(codes, [0, 1, 2, 3]);
+        assert_eq!(moved(false).state(), State::Ok);
+        assert_eq!(moved(true).state(), State::Down);
+    }
+}
