@@ -1,0 +1,52 @@
+# confd_haproxy. `make help` lists the targets.
+
+TARGET     ?= x86_64-unknown-linux-musl
+CARGO      ?= cargo
+CARGO_HOME ?= $(HOME)/.cargo
+BUILT      := target/$(TARGET)/release/confd_haproxy
+
+# Panic messages would otherwise carry the paths of the machine that built them.
+REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
+
+.PHONY: all help lint test servers demo clean rust-target FORCE
+.DEFAULT_GOAL := all
+
+all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+bin/confd_haproxy: $(BUILT)
+	@mkdir -p bin
+	@cp $< $@.new && mv $@.new $@
+	@for name in $$($@ --list); do ln -sf confd_haproxy bin/$$name; done
+	@ls -l bin
+
+$(BUILT): FORCE | rust-target
+	$(CARGO) build --release --locked --target $(TARGET) $(REMAP)
+
+# The toolchain's own musl: no C compiler for musl is needed.
+rust-target:
+	@if command -v rustup >/dev/null; then \
+	  rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET); fi
+
+lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, imports
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
+	$(CARGO) test --locked --quiet --test lint
+
+servers: ## install the servers that the tests need (Debian, as root)
+	tests/setup.sh
+
+test: all servers ## every test, with real servers (Debian, as root)
+	$(CARGO) test --locked --lib --bins
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test it -- --test-threads=4
+
+demo: ## watch a failover on this machine: a primary, two replicas, Consul (Debian, as root)
+	tests/demo.sh
+
+clean: ## remove everything that was built
+	$(CARGO) clean
+	rm -rf bin

@@ -1,0 +1,138 @@
+//! Who may import whom: data flows down only. The table is the design; a new edge is a decision.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use super::{files, root};
+
+/// Each room of `src`, and the rooms that it may import besides its own.
+const ALLOWED: &[(&str, &[&str])] = &[
+    (
+        "main",
+        &[
+            "backend",
+            "checker",
+            "cli",
+            "config",
+            "cycle",
+            "error",
+            "logger",
+            "resolve",
+            "store",
+            "supervisor",
+        ],
+    ),
+    (
+        "cli",
+        &[
+            "backend", "config", "endpoint", "error", "nearest", "secret",
+        ],
+    ),
+    (
+        "config",
+        &["backend", "elect", "endpoint", "error", "nearest", "secret"],
+    ),
+    (
+        "supervisor",
+        &[
+            "backend", "backoff", "checker", "cycle", "outcome", "random", "report",
+        ],
+    ),
+    ("report", &["backend", "checker", "outcome"]),
+    (
+        "cycle",
+        &[
+            "backend",
+            "backoff",
+            "checker",
+            "elect",
+            "endpoint",
+            "hysteresis",
+            "outcome",
+            "random",
+            "store",
+        ],
+    ),
+    ("outcome", &["backend", "checker", "endpoint", "store"]),
+    ("elect", &["checker", "endpoint"]),
+    ("hysteresis", &["checker", "endpoint"]),
+    (
+        "checker",
+        &["backend", "endpoint", "idle", "resolve", "secret"],
+    ),
+    ("store", &["backend", "endpoint", "resolve", "secret"]),
+    ("backend", &["endpoint"]),
+    ("resolve", &["endpoint"]),
+    ("logger", &["checker"]),
+    ("error", &[]),
+    ("nearest", &[]),
+    ("endpoint", &[]),
+    ("secret", &[]),
+    ("backoff", &[]),
+    ("random", &[]),
+    ("idle", &[]),
+    ("lib", &[]),
+];
+
+#[test]
+fn every_import_is_one_that_the_design_allows() {
+    let mut wrong = Vec::new();
+    for path in files() {
+        let Ok(inside) = path.strip_prefix(root().join("src")) else {
+            continue;
+        };
+        let room = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap();
+        let room = room.trim_end_matches(".rs");
+        let text = fs::read_to_string(&path).unwrap();
+        let product = text.split("#[cfg(test)]").next().unwrap();
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == room) else {
+            wrong.push(format!(
+                "{}: a room without a row in this table",
+                inside.display()
+            ));
+            continue;
+        };
+        for import in imports(product) {
+            if import != room && !allowed.contains(&import.as_str()) {
+                wrong.push(format!("{}: imports {import}", inside.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The rooms named after `crate::` (or the crate's own name, in `main.rs`).
+fn imports(text: &str) -> BTreeSet<String> {
+    let code = text
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    let code: String = code.collect::<Vec<_>>().join("\n");
+    let after = |marker: &str| -> Vec<String> {
+        code.split(marker)
+            .skip(1)
+            .flat_map(|rest| match rest.strip_prefix('{') {
+                Some(group) => {
+                    let group = group.split('}').next().unwrap_or_default();
+                    group.split(',').map(first_word).collect::<Vec<_>>()
+                }
+                None => vec![first_word(rest)],
+            })
+            .collect()
+    };
+    let both = after("crate::").into_iter().chain(after("confd_haproxy::"));
+    both.filter(|word| !word.is_empty()).collect()
+}
+
+fn first_word(text: &str) -> String {
+    let word = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
+    text.trim_start().chars().take_while(word).collect()
+}
