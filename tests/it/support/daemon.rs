@@ -44,7 +44,8 @@ impl Launch {
     }
 
     pub fn args(mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
-        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args
+            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -54,13 +55,22 @@ impl Launch {
     }
 
     fn spawn(&self, log: &Path) -> Child {
-        let output = File::options().create(true).append(true).open(log).expect("a log file");
+        let output = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .expect("a log file");
         let mut command = spawner::mortal(&self.program, self.netns.as_deref());
-        command.args(&self.args).envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
         for name in &self.env_remove {
             command.env_remove(name);
         }
-        command.stdin(Stdio::null()).stderr(output.try_clone().unwrap()).stdout(output);
+        command
+            .stdin(Stdio::null())
+            .stderr(output.try_clone().unwrap())
+            .stdout(output);
         spawner::spawn(command).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 }
@@ -183,14 +193,20 @@ impl Daemon {
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
-        self.child.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.child
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
         if thread::panicking() {
-            eprintln!("--- the log of {} ends:\n{}\n---", self.name(), self.log_tail());
+            eprintln!(
+                "--- the log of {} ends:\n{}\n---",
+                self.name(),
+                self.log_tail()
+            );
         }
         if self.launch.gentle {
             self.terminate();
@@ -201,6 +217,12 @@ impl Drop for Daemon {
 
 /// Sends a signal to a process that the caller started.
 pub fn signal_pid(pid: u32, name: &str) {
-    let sent = Command::new(program("sh")).arg("-c").arg(format!("kill -s {name} {pid}")).status();
-    assert!(sent.is_ok_and(|status| status.success()), "signal {name} to {pid}");
+    let sent = Command::new(program("sh"))
+        .arg("-c")
+        .arg(format!("kill -s {name} {pid}"))
+        .status();
+    assert!(
+        sent.is_ok_and(|status| status.success()),
+        "signal {name} to {pid}"
+    );
 }

@@ -60,7 +60,10 @@ impl Options {
             format!("--server-id={}", self.server_id),
         ];
         if let Some((host, port)) = &self.report {
-            args.extend([format!("--report-host={host}"), format!("--report-port={port}")]);
+            args.extend([
+                format!("--report-host={host}"),
+                format!("--report-port={port}"),
+            ]);
         }
         args.extend(self.args.iter().cloned());
         args
@@ -79,10 +82,16 @@ impl Instance {
     /// Starts the server and waits until it answers.
     pub fn start(dir: super::scratch::Scratch, launch: Launch, options: Options) -> Self {
         let socket = dir.join("data").join("sock");
-        let launch = launch.args(options.server_args()).netns(options.netns.as_deref());
+        let launch = launch
+            .args(options.server_args())
+            .netns(options.netns.as_deref());
         let daemon = Daemon::start_in(dir, launch);
         daemon.wait_until_ready(|| sql::answers(&socket));
-        Self { daemon, socket, options }
+        Self {
+            daemon,
+            socket,
+            options,
+        }
     }
 
     pub fn daemon(&self) -> &Daemon {
@@ -139,12 +148,17 @@ impl Instance {
     #[track_caller]
     pub fn wait_for_value(&self, question: &str, expected: &str) {
         let what = format!("{question} of {} is {expected}", self.endpoint());
-        wait_until(&what, seconds(20), || self.first_value(question).as_deref() == Some(expected));
+        wait_until(&what, seconds(20), || {
+            self.first_value(question).as_deref() == Some(expected)
+        });
     }
 
     fn first_value(&self, question: &str) -> Option<String> {
         use mysql::prelude::Queryable;
-        sql::connect(&self.socket).ok()?.query_first(question).ok()?
+        sql::connect(&self.socket)
+            .ok()?
+            .query_first(question)
+            .ok()?
     }
 
     /// SIGKILL: connections are reset, its port refuses.
@@ -165,7 +179,9 @@ impl Instance {
     /// A clean shutdown.
     pub fn shut_down(&self) {
         self.daemon.signal("TERM");
-        wait_until("a clean shutdown", seconds(60), || !self.daemon.is_running());
+        wait_until("a clean shutdown", seconds(60), || {
+            !self.daemon.is_running()
+        });
     }
 
     /// Starts it again on the same port and data, after `kill` or `shut_down` or as it runs.

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::daemon::Launch;
-pub use super::instance::Options;
 use super::instance::Instance;
+pub use super::instance::Options;
 use super::scratch::Scratch;
 use super::template::{copy_dir, must_succeed, template};
 use super::{program, seconds, wait_until};
@@ -46,7 +46,7 @@ const SERVER: &[&str] = &[
     "--performance-schema=OFF",
     "--debug-no-sync",
     "--innodb-flush-method=nosync",
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--innodb-doublewrite=0",
     "--innodb-use-native-aio=0",
     "--innodb-log-file-size=4M",
@@ -94,11 +94,13 @@ impl MariaDb {
 
     /// Whether both threads run and the primary's events flow.
     pub fn replicates(&self) -> bool {
-        self.query_named("SHOW SLAVE STATUS").first().is_some_and(|row| {
-            row["Slave_SQL_Running"] == "Yes"
-                && row["Slave_IO_Running"] == "Yes"
-                && row["Slave_IO_State"].starts_with("Waiting for master to send")
-        })
+        self.query_named("SHOW SLAVE STATUS")
+            .first()
+            .is_some_and(|row| {
+                row["Slave_SQL_Running"] == "Yes"
+                    && row["Slave_IO_Running"] == "Yes"
+                    && row["Slave_IO_State"].starts_with("Waiting for master to send")
+            })
     }
 }
 
@@ -112,13 +114,19 @@ impl Deref for MariaDb {
 
 fn data_template() -> PathBuf {
     let installer = program("mariadb-install-db");
-    let version = Command::new(program("mariadbd")).arg("--version").output().unwrap().stdout;
+    let version = Command::new(program("mariadbd"))
+        .arg("--version")
+        .output()
+        .unwrap()
+        .stdout;
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
     template(parent, "mariadb", (version, USERS, INSTALL), |dir| {
         let users = dir.join("users.sql");
         fs::write(&users, USERS).unwrap();
         let mut command = Command::new(&installer);
-        command.args(INSTALL).arg(format!("--datadir={}", dir.display()));
+        command
+            .args(INSTALL)
+            .arg(format!("--datadir={}", dir.display()));
         must_succeed(command.arg(format!("--extra-file={}", users.display())));
     })
 }

@@ -12,6 +12,7 @@ pub mod instance;
 pub mod mariadb;
 pub mod misbehave;
 pub mod mysql97;
+pub mod mysql_wire;
 pub mod netns;
 pub mod ports;
 pub mod replication;
@@ -30,7 +31,10 @@ pub use ports::free_port;
 #[track_caller]
 pub fn wait_until(what: &str, deadline: Duration, ready: impl FnMut() -> bool) {
     let limit = patience(deadline);
-    assert!(becomes_true(limit, ready), "waited {limit:?} in vain: {what}");
+    assert!(
+        becomes_true(limit, ready),
+        "waited {limit:?} in vain: {what}"
+    );
 }
 
 /// Whether `ready` says yes within the time given, which is taken as it is.
@@ -49,7 +53,9 @@ pub fn becomes_true(limit: Duration, mut ready: impl FnMut() -> bool) -> bool {
 
 /// A deadline stretched for slow machines: the variable `TIMEOUT_MULTIPLIER` holds the factor.
 pub fn patience(deadline: Duration) -> Duration {
-    let factor = std::env::var("TIMEOUT_MULTIPLIER").ok().and_then(|text| text.parse().ok());
+    let factor = std::env::var("TIMEOUT_MULTIPLIER")
+        .ok()
+        .and_then(|text| text.parse().ok());
     deadline.mul_f64(factor.unwrap_or(1.0))
 }
 
@@ -67,7 +73,9 @@ pub fn servers_dir() -> PathBuf {
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
     let path = std::env::var("PATH").unwrap_or_default();
-    let dirs = path.split(':').chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);
+    let dirs = path
+        .split(':')
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"]);
     dirs.map(|dir| PathBuf::from(dir).join(name))
         .find(|candidate| candidate.is_file())
         .unwrap_or_else(|| panic!("{name} is not installed: run tests/setup.sh as root"))

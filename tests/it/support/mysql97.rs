@@ -33,7 +33,7 @@ const SERVER: &[&str] = &[
     "--mysqlx=OFF",
     "--skip-name-resolve",
     "--innodb-flush-method=nosync",
-    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-flush-log-at-trx-commit=2",
     "--sync-binlog=0",
     "--innodb-doublewrite=OFF",
     "--innodb-use-native-aio=OFF",
@@ -73,7 +73,10 @@ impl Mysql97 {
             .arg(format!("--datadir={data}"))
             .arg(format!("--socket={data}/sock"))
             .arg(format!("--pid-file={data}/pid"));
-        Self { instance: Instance::start(dir, launch, options), _data: home }
+        Self {
+            instance: Instance::start(dir, launch, options),
+            _data: home,
+        }
     }
 
     /// Makes it a replica and waits until it waits for the primary's next event.
@@ -91,11 +94,13 @@ impl Mysql97 {
 
     /// Whether both threads run and the primary's events flow.
     pub fn replicates(&self) -> bool {
-        self.query_named("SHOW REPLICA STATUS").first().is_some_and(|row| {
-            row["Replica_SQL_Running"] == "Yes"
-                && row["Replica_IO_Running"] == "Yes"
-                && row["Replica_IO_State"].starts_with("Waiting for source to send")
-        })
+        self.query_named("SHOW REPLICA STATUS")
+            .first()
+            .is_some_and(|row| {
+                row["Replica_SQL_Running"] == "Yes"
+                    && row["Replica_IO_Running"] == "Yes"
+                    && row["Replica_IO_State"].starts_with("Waiting for source to send")
+            })
     }
 }
 
@@ -110,7 +115,10 @@ impl Deref for Mysql97 {
 fn root() -> PathBuf {
     let root = servers_dir().join("mysql");
     let there = root.join("usr/sbin/mysqld").is_file();
-    assert!(there, "MySQL 9.7 is not in target/servers: run tests/setup.sh mysql as root");
+    assert!(
+        there,
+        "MySQL 9.7 is not in target/servers: run tests/setup.sh mysql as root"
+    );
     root
 }
 

@@ -14,7 +14,10 @@ pub struct Replication {
 impl Replication {
     /// Starts all servers at once and waits until all replicas replicate.
     pub fn start(replicas: usize) -> Self {
-        Self::with(Options::default(), (0..replicas).map(|_| Options::default()))
+        Self::with(
+            Options::default(),
+            (0..replicas).map(|_| Options::default()),
+        )
     }
 
     /// The same with options for each server.
@@ -22,12 +25,18 @@ impl Replication {
         let mut servers = in_parallel(std::iter::once(primary).chain(replicas), MariaDb::with);
         let primary = servers.remove(0);
         in_parallel(servers.iter(), |replica| replica.replicate_from(&primary));
-        Self { primary, replicas: servers }
+        Self {
+            primary,
+            replicas: servers,
+        }
     }
 
     /// The replica at an endpoint `address:port`.
     pub fn replica_at(&self, endpoint: &str) -> &MariaDb {
-        let found = self.replicas.iter().find(|replica| replica.endpoint() == endpoint);
+        let found = self
+            .replicas
+            .iter()
+            .find(|replica| replica.endpoint() == endpoint);
         found.unwrap_or_else(|| panic!("no replica at {endpoint}"))
     }
 }
@@ -40,6 +49,9 @@ pub fn in_parallel<I: Send, R: Send>(
     thread::scope(|scope| {
         let job = &job;
         let threads: Vec<_> = items.map(|item| scope.spawn(move || job(item))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("a server starts")).collect()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a server starts"))
+            .collect()
     })
 }

@@ -12,7 +12,9 @@ type Order = (Command, Sender<io::Result<Child>>);
 /// Starts a command from the spawner's thread.
 pub fn spawn(command: Command) -> io::Result<Child> {
     let (reply, answer) = mpsc::channel();
-    orders().send((command, reply)).expect("the spawner's thread has ended");
+    orders()
+        .send((command, reply))
+        .expect("the spawner's thread has ended");
     answer.recv().expect("the spawner's thread has ended")
 }
 
@@ -41,6 +43,9 @@ fn start_thread() -> Sender<Order> {
             let _ = reply.send(command.spawn());
         }
     };
-    thread::Builder::new().name("spawner".to_owned()).spawn(serve).expect("no thread");
+    thread::Builder::new()
+        .name("spawner".to_owned())
+        .spawn(serve)
+        .expect("no thread");
     sender
 }

@@ -33,14 +33,18 @@ pub fn answers(socket: &Path) -> bool {
 pub fn run(socket: &Path, statements: &[&str]) {
     let mut conn = connect(socket).unwrap_or_else(|error| panic!("{statements:?}: {error}"));
     for statement in statements {
-        conn.query_drop(statement).unwrap_or_else(|error| panic!("{statement}: {error}"));
+        conn.query_drop(statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 }
 
 /// The rows of an answer.
 #[track_caller]
 pub fn query(socket: &Path, question: &str) -> Vec<Vec<String>> {
-    rows(socket, question).into_iter().map(|row| row.unwrap().iter().map(text).collect()).collect()
+    rows(socket, question)
+        .into_iter()
+        .map(|row| row.unwrap().iter().map(text).collect())
+        .collect()
 }
 
 /// The rows of an answer, by column names.
@@ -57,15 +61,20 @@ fn rows(socket: &Path, question: &str) -> Vec<Row> {
 }
 
 fn named(row: Row) -> NamedRow {
-    let names: Vec<String> =
-        row.columns_ref().iter().map(|column| column.name_str().into_owned()).collect();
-    names.into_iter().zip(row.unwrap().iter().map(text)).collect()
+    let names: Vec<String> = row
+        .columns_ref()
+        .iter()
+        .map(|column| column.name_str().into_owned())
+        .collect();
+    names
+        .into_iter()
+        .zip(row.unwrap().iter().map(text))
+        .collect()
 }
 
 fn text(value: &Value) -> String {
-    match value {
-        Value::NULL => "NULL".to_owned(),
-        Value::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-        other => other.as_sql(true),
+    if let Value::Bytes(bytes) = value {
+        return String::from_utf8_lossy(bytes).into_owned();
     }
+    value.as_sql(true)
 }

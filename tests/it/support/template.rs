@@ -14,7 +14,9 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub fn template(parent: &Path, name: &str, recipe: impl Hash, build: impl Fn(&Path)) -> PathBuf {
     let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(recipe);
     let done = parent.join(format!("{name}-{hash:016x}"));
-    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let _alone = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
     if !done.exists() {
         let part = parent.join(format!("{name}-part-{}", process::id()));
         let _ = fs::remove_dir_all(&part);
@@ -30,14 +32,25 @@ pub fn template(parent: &Path, name: &str, recipe: impl Hash, build: impl Fn(&Pa
 
 /// Copies a directory and all that is in it.
 pub fn copy_dir(from: &Path, to: &Path) {
-    must_succeed(Command::new("cp").args(["-a", "--reflink=auto"]).arg(from).arg(to));
+    must_succeed(
+        Command::new("cp")
+            .args(["-a", "--reflink=auto"])
+            .arg(from)
+            .arg(to),
+    );
 }
 
 /// Runs a command to its end; a failure fails the test with all that the command said.
 #[track_caller]
 pub fn must_succeed(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {}\n{said}\n{complained}", output.status);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n{said}\n{complained}",
+        output.status
+    );
 }
