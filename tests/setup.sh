@@ -21,7 +21,7 @@ die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
 update_once() {
     [ -n "$updated" ] && return
     say "apt-get update"
-    apt-get -qq update || die "apt-get update failed"
+    quietly apt-get -qq update
     updated=yes
 }
 
@@ -36,22 +36,28 @@ without_daemons() {
 
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
-# install GROUP PACKAGE...
-install() {
+# packages GROUP PACKAGE...
+packages() {
     local group=$1 package missing=()
     shift
     for package in "$@"; do
         installed "$package" || missing+=("$package")
     done
     if [ ${#missing[@]} -eq 0 ]; then
-        say "$group: there"
+        say "$group: packages are there"
         return
     fi
     update_once
     without_daemons
     say "$group: installing ${missing[*]}"
-    DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-        -o Dpkg::Use-Pty=0 install "${missing[@]}" >/dev/null
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 install "${missing[@]}"
+}
+
+# Runs a command; what it says is of interest only when it fails.
+quietly() {
+    local said
+    said=$("$@" 2>&1) || die "$* failed:"$'\n'"$said"
 }
 
 # The archive this machine's own apt uses. Release files tell Debian from other people's archives.
@@ -84,15 +90,15 @@ bullseye_apt() {
 
 setup_consul() {
     if [ -x "$servers/consul/usr/bin/consul" ]; then
-        say "consul: there"
+        say "consul: is there"
         return
     fi
-    install consul debian-archive-keyring ca-certificates
+    packages consul debian-archive-keyring ca-certificates
     find_mirror
     say "consul: fetching from bullseye"
     rm -rf "$servers/apt-bullseye" "$servers/consul" "$servers/consul.part"
-    bullseye_apt update
-    bullseye_apt download consul
+    quietly bullseye_apt update
+    quietly bullseye_apt download consul
     dpkg-deb -x "$servers"/apt-bullseye/consul_*.deb "$servers/consul.part"
     mv "$servers/consul.part" "$servers/consul"
     rm -rf "$servers/apt-bullseye"
@@ -100,15 +106,15 @@ setup_consul() {
 
 setup_mysql() {
     if [ -x "$servers/mysql/usr/sbin/mysqld" ]; then
-        say "mysql: there"
+        say "mysql: is there"
         return
     fi
-    install mysql mmdebstrap debian-archive-keyring
+    packages mysql mmdebstrap debian-archive-keyring
     find_mirror
     say "mysql: unpacking from sid"
     mkdir -p "$servers"
     rm -rf "$servers/mysql" "$servers/mysql.part"
-    mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+    quietly mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
         --include=mysql-server-core,mysql-client-core,bash,coreutils \
         sid "$servers/mysql.part" "$mirror"
     (cd "$servers/mysql.part" && rm -rf var/lib/apt/lists var/cache/apt usr/share/doc \
@@ -119,11 +125,11 @@ setup_mysql() {
 
 setup_group() {
     case $1 in
-    tools) install tools iproute2 util-linux procps curl ca-certificates gcc libc6-dev file ;;
-    mariadb) install mariadb mariadb-server ;;
-    haproxy) install haproxy haproxy ;;
-    memcached) install memcached memcached ;;
-    redis) install redis redis-server redis-sentinel ;;
+    tools) packages tools iproute2 util-linux procps curl ca-certificates gcc libc6-dev file ;;
+    mariadb) packages mariadb mariadb-server ;;
+    haproxy) packages haproxy haproxy ;;
+    memcached) packages memcached memcached ;;
+    redis) packages redis redis-server redis-sentinel ;;
     consul) setup_consul ;;
     mysql) setup_mysql ;;
     *) die "unknown group $1; there are: ${all_groups[*]}" ;;

@@ -5,6 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, ExitStatus};
 use std::time::{Duration, Instant};
 
+use mysql::prelude::Queryable;
+
+use crate::support::checker::{self, CheckerBuilder};
 use crate::support::consul::Consul;
 use crate::support::daemon::{Daemon, Launch};
 use crate::support::mariadb::{MariaDb, Options};
@@ -237,6 +240,45 @@ fn a_daemon_outlives_the_thread_that_started_it() {
 }
 
 #[test]
+fn a_checker_gets_its_conf_file_and_environment_and_its_log_is_kept() {
+    let script = "cat $2; echo $GREETING >&2; exec sleep 1000";
+    let checker = CheckerBuilder::of("script", program("sh"))
+        .args(["-c", script, "name"])
+        .conf("[slave3301]\n")
+        .env("GREETING", "good day")
+        .start();
+    checker.wait_for_log("good day");
+    assert_eq!(checker.lines(), ["[slave3301]", "good day"]);
+    checker.daemon().signal("KILL");
+    assert_eq!(checker.wait_for_end(), None);
+}
+
+#[test]
+fn a_run_to_the_end_gives_the_code_and_both_outputs() {
+    let script = ["-c", "echo out; echo err >&2; exit 3"];
+    let finished = CheckerBuilder::of("script", program("sh"))
+        .args(script)
+        .run_to_end(seconds(5));
+    assert_eq!(finished.code, Some(3));
+    assert_eq!(
+        (finished.stdout.as_str(), finished.stderr.as_str()),
+        ("out\n", "err\n")
+    );
+}
+
+#[test]
+#[should_panic(expected = "did not end within")]
+fn a_run_that_does_not_end_fails() {
+    let builder = CheckerBuilder::of("sleeper", program("sleep")).arg("1000");
+    builder.run_to_end(SHORT);
+}
+
+#[test]
+fn the_binary_under_test_is_there() {
+    assert!(checker::binary().is_file());
+}
+
+#[test]
 fn free_ports_are_all_different() {
     let mut ports: Vec<u16> = (0..200).map(|_| free_port()).collect();
     ports.sort_unstable();
@@ -247,27 +289,33 @@ fn free_ports_are_all_different() {
 #[test]
 fn a_silent_server_accepts_and_says_nothing() {
     let server = Misbehaving::start(Mode::Silent);
-    assert_eq!(first_read(&server).unwrap_err(), ErrorKind::WouldBlock);
+    assert_eq!(
+        first_read(&server, SHORT).unwrap_err(),
+        ErrorKind::WouldBlock
+    );
     assert_eq!(server.connections(), 1);
 }
 
 #[test]
 fn a_closing_server_closes_and_a_resetting_one_resets() {
-    assert_eq!(first_read(&Misbehaving::start(Mode::Close)), Ok(vec![]));
-    let reset = first_read(&Misbehaving::start(Mode::Reset));
+    assert_eq!(
+        first_read(&Misbehaving::start(Mode::Close), seconds(5)),
+        Ok(vec![])
+    );
+    let reset = first_read(&Misbehaving::start(Mode::Reset), seconds(5));
     assert_eq!(reset.unwrap_err(), ErrorKind::ConnectionReset);
 }
 
 #[test]
 fn a_server_that_stalls_in_its_greeting_sends_the_beginning() {
-    let bytes = first_read(&Misbehaving::start(Mode::HalfGreeting)).unwrap();
+    let bytes = first_read(&Misbehaving::start(Mode::HalfGreeting), seconds(5)).unwrap();
     assert_eq!(bytes.len(), 20);
     assert!(bytes[4..].starts_with(b"\x0a5.7.44"));
 }
 
 #[test]
 fn garbage_is_sent_as_it_is() {
-    let bytes = first_read(&Misbehaving::start(Mode::garbage())).unwrap();
+    let bytes = first_read(&Misbehaving::start(Mode::garbage()), seconds(5)).unwrap();
     assert_eq!(bytes[..3], [255, 254, 253]);
 }
 
@@ -320,6 +368,7 @@ fn a_server_that_stalls_in_a_result_lets_in_first() {
     stream.write_all(b"\x09\0\0\0\x03SELECT 1").unwrap();
     assert_eq!(read_exactly::<5>(&mut stream), [1, 0, 0, 1, 2]);
     read_exactly::<8>(&mut stream);
+    stream.set_read_timeout(Some(SHORT)).unwrap();
     assert!(stream.read(&mut [0]).is_err());
 }
 
@@ -334,10 +383,29 @@ fn the_mysql_driver_takes_the_greeting_for_a_real_one() {
     assert_eq!((error.code, error.message), refused);
 }
 
-/// What the first read gives within a short time.
-fn first_read(server: &Misbehaving) -> Result<Vec<u8>, ErrorKind> {
+#[test]
+fn the_mysql_driver_gets_no_answer_from_servers_that_stall_or_send_nonsense() {
+    for mode in [
+        Mode::HalfGreeting,
+        Mode::EmptyPacketAfterLogin,
+        Mode::StallInResult,
+    ] {
+        let server = Misbehaving::start(mode.clone());
+        let opts = driver_opts(server.port(), "monitor", "x").read_timeout(Some(SHORT));
+        // Of an empty packet, mysql 28 makes a panic.
+        let asked = std::panic::catch_unwind(|| mysql::Conn::new(opts)?.query_drop("SELECT 1"));
+        println!(
+            "{mode:?}: {}",
+            if asked.is_err() { "panic" } else { "error" }
+        );
+        assert!(!matches!(asked, Ok(Ok(()))));
+    }
+}
+
+/// What the first read gives within a time.
+fn first_read(server: &Misbehaving, limit: Duration) -> Result<Vec<u8>, ErrorKind> {
     let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(SHORT)).unwrap();
+    stream.set_read_timeout(Some(limit)).unwrap();
     let mut buffer = [0; 4096];
     let length = stream.read(&mut buffer).map_err(|error| error.kind())?;
     Ok(buffer[..length].to_vec())
@@ -346,7 +414,7 @@ fn first_read(server: &Misbehaving) -> Result<Vec<u8>, ErrorKind> {
 /// A connection whose greeting is read and whose login is sent.
 fn greeted(server: &Misbehaving) -> TcpStream {
     let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(SHORT)).unwrap();
+    stream.set_read_timeout(Some(seconds(5))).unwrap();
     let [length, ..] = read_exactly::<4>(&mut stream);
     let mut greeting = vec![0; usize::from(length)];
     stream.read_exact(&mut greeting).unwrap();

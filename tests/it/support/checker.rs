@@ -45,11 +45,16 @@ pub struct CheckerBuilder {
 impl CheckerBuilder {
     /// The command's name comes first: `checkmysqlslave`, `confd`, `run`, `status` …
     pub fn new(command: &str) -> Self {
-        let mut launch = Launch::new(command, binary()).arg(command);
+        Self::of(command, binary()).arg(command)
+    }
+
+    /// Another program, run in the same way.
+    pub fn of(name: &str, program: impl Into<OsString>) -> Self {
+        let mut launch = Launch::new(name, program);
         launch.env_remove = FOREIGN.iter().map(|name| (*name).to_owned()).collect();
         launch.gentle = true;
         Self {
-            dir: Scratch::new(command),
+            dir: Scratch::new(name),
             launch,
         }
     }
@@ -189,10 +194,9 @@ pub struct Finished {
 /// Runs the binary with these words to its end, within ten seconds.
 #[track_caller]
 pub fn run_to_end(args: &[&str]) -> Finished {
-    let mut words = args.iter().map(OsString::from);
-    let mut builder = CheckerBuilder::new("direct");
-    builder.launch.args = words.by_ref().collect();
-    builder.run_to_end(seconds(10))
+    CheckerBuilder::of("direct", binary())
+        .args(args)
+        .run_to_end(seconds(10))
 }
 
 #[track_caller]
