@@ -1,0 +1,155 @@
+#!/bin/bash
+# Installs the real servers that the tests run against, on Debian 12, as root.
+#
+#   tests/setup.sh                   everything
+#   tests/setup.sh mariadb consul    only these groups
+#
+# Groups: tools mariadb haproxy memcached redis consul mysql. Run again, it does only what is
+# missing. Debian packages go into the system; Consul and MySQL, which Debian 12 does not have,
+# go into target/servers, from the suites of the same Debian mirror that do.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+servers=$root/target/servers
+all_groups=(tools mariadb haproxy memcached redis consul mysql)
+keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+updated=
+
+say() { printf 'setup: %s\n' "$*"; }
+die() { printf 'setup: %s\n' "$*" >&2; exit 1; }
+
+update_once() {
+    [ -n "$updated" ] && return
+    say "apt-get update"
+    quietly apt-get -qq update
+    updated=yes
+}
+
+# An existing policy-rc.d is the machine's own and stays; ours goes when the script ends.
+without_daemons() {
+    local policy=/usr/sbin/policy-rc.d
+    [ -e "$policy" ] && return
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+}
+
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+# packages GROUP PACKAGE...
+packages() {
+    local group=$1 package missing=()
+    shift
+    for package in "$@"; do
+        installed "$package" || missing+=("$package")
+    done
+    if [ ${#missing[@]} -eq 0 ]; then
+        say "$group: packages are there"
+        return
+    fi
+    update_once
+    without_daemons
+    say "$group: installing ${missing[*]}"
+    quietly env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+        -o Dpkg::Use-Pty=0 install "${missing[@]}"
+}
+
+# Runs a command; what it says is of interest only when it fails.
+quietly() {
+    local said
+    said=$("$@" 2>&1) || die "$* failed:"$'\n'"$said"
+}
+
+# The archive this machine's own apt uses. Release files tell Debian from other people's archives.
+mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' \
+        'Origin: Debian' 'Label: Debian' 'Component: main' | awk 'NR == 1'
+}
+
+find_mirror() {
+    mirror=$(mirror)
+    if [ -z "$mirror" ]; then
+        update_once
+        mirror=$(mirror)
+    fi
+    [ -n "$mirror" ] || die "no Debian main archive in this machine's apt sources"
+}
+
+# An apt of its own, so that the machine's never hears of another suite.
+bullseye_apt() {
+    local state=$servers/apt-bullseye
+    mkdir -p "$state/lists/partial" "$state/cache/archives/partial" "$state/parts"
+    : >"$state/status"
+    printf 'deb [signed-by=%s] %s bullseye main\n' "$keyring" "$mirror" >"$state/sources.list"
+    (cd "$state" && apt-get -qq \
+        -o Dir::State="$state" -o Dir::State::status="$state/status" \
+        -o Dir::Cache="$state/cache" -o Dir::Etc::sourcelist="$state/sources.list" \
+        -o Dir::Etc::sourceparts="$state/parts" -o Dir::Etc::preferencesparts="$state/parts" \
+        -o Acquire::Check-Valid-Until=false -o APT::Sandbox::User=root "$@")
+}
+
+setup_consul() {
+    if [ -x "$servers/consul/usr/bin/consul" ]; then
+        say "consul: is there"
+        return
+    fi
+    packages consul debian-archive-keyring ca-certificates
+    find_mirror
+    say "consul: fetching from bullseye"
+    rm -rf "$servers/apt-bullseye" "$servers/consul" "$servers/consul.part"
+    quietly bullseye_apt update
+    quietly bullseye_apt download consul
+    dpkg-deb -x "$servers"/apt-bullseye/consul_*.deb "$servers/consul.part"
+    mv "$servers/consul.part" "$servers/consul"
+    rm -rf "$servers/apt-bullseye"
+}
+
+setup_mysql() {
+    if [ -x "$servers/mysql/usr/sbin/mysqld" ]; then
+        say "mysql: is there"
+        return
+    fi
+    packages mysql mmdebstrap debian-archive-keyring
+    find_mirror
+    say "mysql: unpacking from sid"
+    mkdir -p "$servers"
+    rm -rf "$servers/mysql" "$servers/mysql.part"
+    quietly mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+        --include=mysql-server-core,mysql-client-core,bash,coreutils \
+        sid "$servers/mysql.part" "$mirror"
+    (cd "$servers/mysql.part" && rm -rf var/lib/apt/lists var/cache/apt usr/share/doc \
+        usr/share/man usr/share/locale)
+    mkdir -p "$servers/mysql.part/tests" "$servers/mysql.part/tmp"
+    mv "$servers/mysql.part" "$servers/mysql"
+}
+
+setup_group() {
+    case $1 in
+    tools) packages tools iproute2 util-linux procps curl ca-certificates gcc libc6-dev file ;;
+    mariadb) packages mariadb mariadb-server ;;
+    haproxy) packages haproxy haproxy ;;
+    memcached) packages memcached memcached ;;
+    redis) packages redis redis-server redis-sentinel ;;
+    consul) setup_consul ;;
+    mysql) setup_mysql ;;
+    *) die "unknown group $1; there are: ${all_groups[*]}" ;;
+    esac
+}
+
+version() {
+    case $1 in
+    tools) ip -V ;;
+    mariadb) mariadbd --version ;;
+    haproxy) haproxy -v | head -n 1 ;;
+    memcached) memcached --version ;;
+    redis) redis-server --version ;;
+    consul) "$servers/consul/usr/bin/consul" version | head -n 1 ;;
+    mysql) chroot "$servers/mysql" /usr/sbin/mysqld --version ;;
+    esac
+}
+
+[ "$(id -u)" = 0 ] || die "must be run by root"
+groups=("$@")
+[ ${#groups[@]} -gt 0 ] || groups=("${all_groups[@]}")
+for group in "${groups[@]}"; do setup_group "$group"; done
+for group in "${groups[@]}"; do say "$group: $(version "$group")"; done
