@@ -12,4 +12,5 @@
 )]
 
 mod fixtures;
+mod never_hangs;
 mod support;

@@ -32,7 +32,7 @@ pub fn greeting() -> Vec<u8> {
 
 /// A greeting whose version string has no end.
 pub fn endless_greeting() -> impl Iterator<Item = u8> {
-    b"\xf0\xff\xff\x00\x0a5.7."
+    b"\xf0\xff\x0f\x00\x0a5.7."
         .iter()
         .copied()
         .chain(std::iter::repeat(b'9'))
