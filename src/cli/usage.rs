@@ -10,7 +10,7 @@ pub(super) fn program() -> String {
         .collect();
     format!(
         "\
-usage: {PROGRAM} COMMAND [options]      or, by a link's name: COMMAND [options]
+usage: {PROGRAM} COMMAND [options]     or, by a link: COMMAND [options]
 
 Keeps a port on an HAProxy host on one live server of a group.
 
@@ -55,7 +55,7 @@ For sections that do not say it themselves:
   --rise N          a server is up after N good checks in a row (2)
   --interval SEC    the pause between two checks (1)
   --fallback WORD   without a replica: master, or keep the server (master)
-  --replicas LIST   candidates besides the discovered ones: host or host:port,...
+  --replicas LIST   more candidates: host or host:port,...
   --exclude LIST    servers never to use: host or host:port,...
   --proxyport PORT  the port of HAProxy, for one tag only (MySQL's port + 10050)
   --tls WORD        off: this build has no TLS to MySQL yet (off)
