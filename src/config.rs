@@ -145,6 +145,7 @@ impl ConfFile {
             report.file_error(&format!(
                 "no section is of type {command}: add one, with host=, port= and user="
             ));
+            return 0;
         }
         for tag in wanted.iter().filter(|tag| !names.contains(&tag.as_str())) {
             self.report_unknown(tag, command, &names, report);
@@ -157,21 +158,18 @@ impl ConfFile {
     }
 
     fn report_unknown(&self, tag: &str, command: Kind, names: &[&str], report: &mut Report) {
-        let tag = value::shown(tag);
         let section = self.sections.iter().find(|s| s.name == tag);
+        let shown = value::shown(tag);
         match section.map(|s| (s.line, kind(s))) {
-            Some((line, Ok(kind))) => report.error(
-                line,
-                &format!(
-                    "[{tag}] is of type {kind}, this command runs {command}: choose another tag"
-                ),
-            ),
             // Its wrong type is reported where the section is read.
             Some((_, Err(_))) => (),
-            None if names.is_empty() => (),
+            Some((line, Ok(kind))) => report.error(
+                line,
+                &format!("[{shown}] is of type {kind}, not {command}: choose another tag"),
+            ),
             None => report.file_error(&format!(
-                "no section [{tag}]{}; its tags are {}",
-                did_you_mean(&tag, names.iter().copied()),
+                "no section [{shown}]{}; its tags are {}",
+                did_you_mean(tag, names.iter().copied()),
                 value::shown_list(names)
             )),
         }

@@ -30,7 +30,6 @@ pub struct Settings {
     pub(super) fallback: Option<Fallback>,
     pub(super) replicas: Option<Vec<Candidate>>,
     pub(super) exclude: Option<Vec<Exclusion>>,
-    pub(super) tls_off: Option<()>,
     pub(super) ca: Option<String>,
 }
 
@@ -65,7 +64,7 @@ impl Settings {
             "fallback" => value::fallback(text).map(|v| self.fallback = Some(v)),
             "replicas" => value::list(text, value::candidate).map(|v| self.replicas = Some(v)),
             "exclude" => value::list(text, value::exclusion).map(|v| self.exclude = Some(v)),
-            "tls" => tls(text).map(|()| self.tls_off = Some(())),
+            "tls" => tls(text),
             "ca" => {
                 self.ca = Some(text.to_owned());
                 Ok(())
@@ -89,7 +88,6 @@ impl Settings {
             fallback: self.fallback.or(d.fallback),
             replicas: self.replicas.or(d.replicas),
             exclude: self.exclude.or(d.exclude),
-            tls_off: self.tls_off.or(d.tls_off),
             ca: self.ca.or(d.ca),
         }
     }

@@ -122,8 +122,7 @@ fn a_tag_that_is_not_there_is_named_with_those_that_are() {
     );
     assert_eq!(
         problems(GOOD, &["mem11211"]),
-        "db.conf:12: [mem11211] is of type memcached, this command runs mysqlslave: choose \
-         another tag"
+        "db.conf:12: [mem11211] is of type memcached, not mysqlslave: choose another tag"
     );
 }
 
@@ -133,6 +132,14 @@ fn a_file_without_a_section_of_the_type_is_an_error() {
     assert_eq!(problems("", &[]), wanted);
     assert_eq!(problems("[m]\ntype=memcached\n", &[]), wanted);
     assert_eq!(problems("[m]\ntype=memcached\n", &["x"]), wanted);
+}
+
+#[test]
+fn there_is_never_nothing_to_run() {
+    let wanted = "db.conf: no section [x]; its tags are none";
+    assert_eq!(problems("[a]\ntype=mysql\n", &["x"]), wanted);
+    assert!(problems("[a]\ntype=mysql\n", &["a"]).starts_with("db.conf:2: type: 'mysql' is not"));
+    assert!(problems("[a]\ntype=mysql\n", &[]).starts_with("db.conf:2: type: 'mysql' is not"));
 }
 
 #[test]

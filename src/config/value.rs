@@ -146,6 +146,9 @@ pub(super) fn shown(text: &str) -> String {
 
 /// Names for a message: the first twenty of them.
 pub(super) fn shown_list(names: &[&str]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
     let shown: Vec<String> = names.iter().take(20).map(|name| shown(name)).collect();
     let more = if names.len() > 20 { ", ..." } else { "" };
     shown.join(", ") + more
