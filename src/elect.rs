@@ -20,7 +20,8 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    /// Whether this excludes `server`.
+    /// Whether this excludes `server`. Hosts are compared as they are written: an excluded name
+    /// does not exclude its address.
     pub fn matches(&self, server: &Endpoint) -> bool {
         match self {
             Exclusion::Host(host) => server.host == *host,

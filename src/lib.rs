@@ -1,17 +1,48 @@
-//! Keeps a port on an HAProxy host on one live server of a group.
+//! Keeps a port on an HAProxy host on one live server of a group: a MySQL replica, and later a
+//! memcached or the Redis master.
+//!
+//! ```text
+//! main → cli → config → supervisor (a thread per tag) → cycle → checker (trait)
+//!                                                             → store   (trait)
+//!                                                             → elect, hysteresis (pure)
+//! ```
+//!
+//! Data flows down only. `cycle` is the whole program in one function: read the key, check the
+//! server it names, decide, elect, write. What is deliberately so:
+//!
+//! - Checkers and stores know nothing of each other and meet only in `cycle`; only `cycle` decides
+//!   to write.
+//! - `elect`, `hysteresis`, `backend`, `outcome` and the files beside `checker::mysql` that read
+//!   rows do no I/O, read no clock and log nothing.
+//! - Only `main` prints errors and chooses the exit code; only `config` and `cli` know the conf
+//!   file and the environment; only `logger` knows what a log line looks like.
+//! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
+//!
+//! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.
+
+pub mod cycle;
+pub mod outcome;
+
+pub mod checker;
+pub mod store;
+
+pub mod elect;
+pub mod hysteresis;
 
 pub mod backend;
-pub mod backoff;
-pub mod checker;
-pub mod cycle;
-pub mod elect;
 pub mod endpoint;
-pub mod hysteresis;
-pub mod idle;
-pub mod outcome;
-pub mod random;
-pub mod report;
-pub mod resolve;
 pub mod secret;
-pub mod store;
+
+pub mod report;
 pub mod supervisor;
+
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod logger;
+pub mod nearest;
+
+pub mod backoff;
+pub mod idle;
+pub mod random;
+pub mod resolve;

@@ -11,6 +11,7 @@
     unreachable_pub
 )]
 
+mod confd_files;
 mod fixtures;
 mod never_hangs;
 mod support;

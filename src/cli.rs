@@ -1,0 +1,220 @@
+//! The command line: which command is meant, and its options as typed.
+//!
+//! Help and version are values, not exits, so that they work whatever else is broken. What the
+//! options mean together with the environment and the conf file is `start`'s.
+
+pub mod args;
+pub mod start;
+
+mod usage;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+pub use args::Args;
+pub use start::Start;
+
+use crate::error::Error;
+use crate::nearest::did_you_mean;
+
+/// The program's name, and the word before a command's.
+pub const PROGRAM: &str = "confd_haproxy";
+
+/// A command of the program: the name of a link to it, or its first word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Keep the keys of MySQL tags on live replicas.
+    CheckMysqlSlave,
+}
+
+/// What the command line asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Invocation {
+    /// Print this text on stdout, and be done.
+    Say(String),
+    /// Check MySQL tags.
+    CheckMysqlSlave(Box<Args>),
+}
+
+impl Command {
+    /// Every command.
+    pub const ALL: [Command; 1] = [Command::CheckMysqlSlave];
+
+    /// The command's name.
+    pub fn word(self) -> &'static str {
+        match self {
+            Command::CheckMysqlSlave => "checkmysqlslave",
+        }
+    }
+
+    /// What it does, in one line.
+    fn summary(self) -> &'static str {
+        match self {
+            Command::CheckMysqlSlave => "keep the keys of MySQL tags on live replicas",
+        }
+    }
+
+    fn named(word: &str) -> Option<Command> {
+        Command::ALL
+            .into_iter()
+            .find(|command| command.word() == word)
+    }
+}
+
+/// Reads a whole command line, the program's name first.
+///
+/// # Errors
+/// `Error::Usage`, with everything that is wrong with it.
+pub fn parse<I>(argv: I) -> Result<Invocation, Error>
+where
+    I: IntoIterator,
+    I::Item: Into<OsString>,
+{
+    let mut words = argv.into_iter().map(Into::into);
+    let name = words.next().unwrap_or_default();
+    if let Some(command) = Command::named(&link_name(&name)) {
+        return parse_command(command, words);
+    }
+    let Some(first) = words.next() else {
+        let problem = format!("{PROGRAM}: no command given");
+        return Err(Error::Usage(vec![problem, usage::program()]));
+    };
+    match first.to_string_lossy().as_ref() {
+        "--help" | "-h" | "help" => Ok(Invocation::Say(usage::program())),
+        "--version" | "-V" => Ok(Invocation::Say(version())),
+        "--list" => Ok(Invocation::Say(list())),
+        word => match Command::named(word) {
+            Some(command) => parse_command(command, words),
+            None => Err(unknown_command(word)),
+        },
+    }
+}
+
+fn parse_command(
+    command: Command,
+    words: impl Iterator<Item = OsString>,
+) -> Result<Invocation, Error> {
+    match command {
+        Command::CheckMysqlSlave => Ok(match args::parse(words)? {
+            args::Parsed::Help => Invocation::Say(usage::check_mysql_slave()),
+            args::Parsed::Version => Invocation::Say(version()),
+            args::Parsed::Args(args) => Invocation::CheckMysqlSlave(args),
+        }),
+    }
+}
+
+/// The name that the program was called by: `/usr/bin/checkmysqlslave`, `-checkmysqlslave` (as
+/// login does it) and `checkmysqlslave.pl` are all checkmysqlslave.
+fn link_name(argv0: &OsStr) -> String {
+    let name = Path::new(argv0)
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy();
+    let name = name.strip_prefix('-').unwrap_or(&name);
+    name.strip_suffix(".pl").unwrap_or(name).to_owned()
+}
+
+fn unknown_command(word: &str) -> Error {
+    let hint = did_you_mean(word, Command::ALL.map(Command::word));
+    Error::Usage(vec![
+        format!("{PROGRAM}: unknown command '{}'{hint}", word.escape_debug()),
+        format!("see {PROGRAM} --help"),
+    ])
+}
+
+fn version() -> String {
+    format!("{PROGRAM} {}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The names of the links to the program, one a line.
+fn list() -> String {
+    Command::ALL.map(Command::word).join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(argv: &[&str]) -> String {
+        match parse(argv) {
+            Ok(Invocation::Say(text)) => text,
+            other => panic!("{argv:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_is_the_links_name_or_the_first_word() {
+        let cases: &[&[&str]] = &[
+            &["checkmysqlslave", "--debug"],
+            &["/usr/bin/checkmysqlslave", "--debug"],
+            &["./bin/checkmysqlslave.pl", "--debug"],
+            &["-checkmysqlslave", "--debug"],
+            &["confd_haproxy", "checkmysqlslave", "--debug"],
+            &["/opt/anything", "checkmysqlslave", "--debug"],
+        ];
+        for argv in cases {
+            let Ok(Invocation::CheckMysqlSlave(args)) = parse(*argv) else {
+                panic!("{argv:?}");
+            };
+            assert!(args.debug);
+        }
+    }
+
+    #[test]
+    fn help_version_and_list_are_texts() {
+        for argv in [["x", "--help"], ["x", "-h"], ["x", "help"]] {
+            assert!(said(&argv).contains("checkmysqlslave"));
+        }
+        assert_eq!(said(&["x", "--list"]), "checkmysqlslave");
+        for argv in [
+            &["x", "--version"][..],
+            &["x", "checkmysqlslave", "--version"],
+        ] {
+            assert_eq!(
+                said(argv),
+                format!("confd_haproxy {}", env!("CARGO_PKG_VERSION"))
+            );
+        }
+    }
+
+    #[test]
+    fn no_command_shows_the_usage_as_an_error() {
+        for argv in [&["confd_haproxy"][..], &[]] {
+            let error = parse(argv).unwrap_err();
+            assert!(
+                error.to_string().contains("no command given\nusage:"),
+                "{error}"
+            );
+            assert_eq!(error.exit_code(), 2);
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_is_named_with_the_nearest() {
+        let text = parse(["x", "checkmysqlslav"]).unwrap_err().to_string();
+        assert!(text.contains("unknown command 'checkmysqlslav', did you mean 'checkmysqlslave'?"));
+        assert!(parse(["x", "--debug"]).is_err());
+        assert!(parse(["x", ""]).is_err());
+    }
+
+    #[test]
+    fn a_usage_text_fits_a_screen_and_has_every_option() {
+        let text = said(&["checkmysqlslave", "--help"]);
+        assert!(text.lines().count() <= 40, "{}", text.lines().count());
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        for option in args::OPTIONS {
+            assert!(
+                text.contains(&format!("--{option} ")),
+                "--{option} is missing"
+            );
+        }
+        assert!(
+            said(&["x", "--help"])
+                .lines()
+                .all(|line| line.chars().count() <= 80)
+        );
+    }
+}

@@ -1,0 +1,350 @@
+//! The options of checkmysqlslave, as typed: each is right by itself, nothing is read yet.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::{Arg, Parser};
+
+use crate::config::Settings;
+use crate::config::value::items;
+use crate::error::Error;
+use crate::nearest::nearest;
+use crate::secret::Secret;
+
+/// Every option, without its hyphens.
+pub const OPTIONS: [&str; 20] = [
+    "conf",
+    "tag",
+    "consul",
+    "token",
+    "once",
+    "dry-run",
+    "debug",
+    "help",
+    "version",
+    "max-lag",
+    "timeout",
+    "fall",
+    "rise",
+    "interval",
+    "fallback",
+    "replicas",
+    "exclude",
+    "proxyport",
+    "tls",
+    "ca",
+];
+
+/// What was typed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Args {
+    /// `--conf`.
+    pub conf: Option<PathBuf>,
+    /// Every `--tag`, comma lists taken apart, each name once. Empty means all.
+    pub tags: Vec<String>,
+    /// `--consul`.
+    pub consul: Option<String>,
+    /// `--token`, if it is not empty.
+    pub token: Option<Secret>,
+    /// `--debug`.
+    pub debug: bool,
+    /// `--once`.
+    pub once: bool,
+    /// `--dry-run`.
+    pub dry_run: bool,
+    /// The settings for every section that does not say them itself.
+    pub settings: Settings,
+}
+
+/// What the options ask for.
+#[derive(Debug)]
+pub(super) enum Parsed {
+    Help,
+    Version,
+    Args(Box<Args>),
+}
+
+/// Reads the words after the command's name.
+pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Parsed, Error> {
+    let mut reader = Reader::new(words);
+    match reader.read() {
+        Some(special) => Ok(special),
+        None if reader.problems.is_empty() => Ok(Parsed::Args(Box::new(reader.args))),
+        None => {
+            reader
+                .problems
+                .push("see checkmysqlslave --help".to_owned());
+            Err(Error::Usage(reader.problems))
+        }
+    }
+}
+
+struct Reader {
+    parser: Parser,
+    args: Args,
+    problems: Vec<String>,
+}
+
+impl Reader {
+    fn new(words: impl Iterator<Item = OsString>) -> Reader {
+        // Collected, because lexopt keeps the iterator for as long as it lives.
+        let words: Vec<OsString> = words.map(two_hyphens).collect();
+        Reader {
+            parser: Parser::from_args(words),
+            args: Args::default(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Goes through all words. A wish for help ends it, whatever else is wrong.
+    fn read(&mut self) -> Option<Parsed> {
+        let mut after_unknown = false;
+        loop {
+            let name = match self.parser.next() {
+                Ok(None) => return None,
+                Ok(Some(Arg::Long(name))) => name.replace('_', "-"),
+                Ok(Some(Arg::Short(letter))) => letter.to_string(),
+                Ok(Some(Arg::Value(word))) => {
+                    // After an unknown option it may be that option's value.
+                    if !after_unknown {
+                        let word = word.to_string_lossy().escape_debug().to_string();
+                        self.problems.push(format!("unexpected argument '{word}'"));
+                    }
+                    after_unknown = false;
+                    continue;
+                }
+                Err(error) => {
+                    self.problems.push(error.to_string());
+                    continue;
+                }
+            };
+            after_unknown = false;
+            match name.as_str() {
+                "help" | "h" => return Some(Parsed::Help),
+                "version" | "V" => return Some(Parsed::Version),
+                "debug" | "once" | "dry-run" => self.switch(&name),
+                known if OPTIONS.contains(&known) => self.option(known),
+                unknown => after_unknown = self.unknown(unknown),
+            }
+        }
+    }
+
+    fn switch(&mut self, name: &str) {
+        if self.parser.optional_value().is_some() {
+            return self.problems.push(format!("--{name} takes no value"));
+        }
+        match name {
+            "debug" => self.args.debug = true,
+            "once" => self.args.once = true,
+            _ => self.args.dry_run = true,
+        }
+    }
+
+    fn option(&mut self, name: &str) {
+        let result = self.value().and_then(|value| self.set(name, value));
+        if let Err(problem) = result {
+            self.problems.push(format!("--{name}: {problem}"));
+        }
+    }
+
+    /// The option's value, which is never the next option.
+    fn value(&mut self) -> Result<OsString, String> {
+        if let Some(value) = self.parser.optional_value() {
+            return Ok(value);
+        }
+        let missing = "its value is missing (write --name=value if it begins with a hyphen)";
+        self.parser
+            .try_raw_args()
+            .and_then(|mut words| words.next_if(|w| !w.as_encoded_bytes().starts_with(b"-")))
+            .ok_or_else(|| missing.to_owned())
+    }
+
+    fn set(&mut self, name: &str, value: OsString) -> Result<(), String> {
+        if value.is_empty() && name != "token" {
+            return Err("its value is empty".to_owned());
+        }
+        if name == "conf" {
+            self.args.conf = Some(value.into());
+            return Ok(());
+        }
+        let value = value
+            .into_string()
+            .map_err(|_| "its value is not UTF-8".to_owned())?;
+        match name {
+            "tag" => self.add_tags(&value),
+            "consul" => self.args.consul = Some(value),
+            "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
+            _ => {
+                return self
+                    .args
+                    .settings
+                    .set(&name.replace('-', "_"), &value)
+                    .unwrap_or(Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_tags(&mut self, list: &str) {
+        for tag in items(list) {
+            if !self.args.tags.iter().any(|t| t == tag) {
+                self.args.tags.push(tag.to_owned());
+            }
+        }
+    }
+
+    /// Reports the option; whether the next word may be its value.
+    fn unknown(&mut self, name: &str) -> bool {
+        let hint = nearest(name, OPTIONS)
+            .map_or_else(String::new, |option| format!(", did you mean --{option}?"));
+        self.problems
+            .push(format!("unknown option --{}{hint}", name.escape_debug()));
+        self.parser.optional_value().is_none()
+    }
+}
+
+/// Turns `-conf`, which the original took too, into `--conf`. No option has one letter, but for
+/// `-h` and `-V`, which stay.
+fn two_hyphens(word: OsString) -> OsString {
+    let bytes = word.as_encoded_bytes();
+    let one_hyphen = bytes.starts_with(b"-") && !bytes.starts_with(b"--");
+    if !one_hyphen || bytes.len() <= 2 {
+        return word;
+    }
+    let mut long = OsString::from("-");
+    long.push(word);
+    long
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use super::*;
+
+    fn read(words: &str) -> Result<Parsed, Error> {
+        parse(words.split_whitespace().map(OsString::from))
+    }
+
+    fn args(words: &str) -> Args {
+        match read(words) {
+            Ok(Parsed::Args(args)) => *args,
+            other => panic!("{words}: {other:?}"),
+        }
+    }
+
+    fn problems(words: &str) -> Vec<String> {
+        let mut problems = read(words).unwrap_err().problems().to_vec();
+        assert_eq!(problems.pop().unwrap(), "see checkmysqlslave --help");
+        problems
+    }
+
+    #[test]
+    fn the_originals_command_line_is_understood() {
+        let args = args(
+            "--conf etc/db.conf --tag slave3301 --consul localhost:8500 \
+             --token e95597e0-4045-11e7-a9ef-b6ba84687927 --debug",
+        );
+        assert_eq!(args.conf, Some(PathBuf::from("etc/db.conf")));
+        assert_eq!(args.tags, ["slave3301"]);
+        assert_eq!(args.consul.as_deref(), Some("localhost:8500"));
+        assert!(args.token.unwrap().expose().starts_with("e95597e0"));
+        assert!(args.debug && !args.once && !args.dry_run);
+    }
+
+    #[test]
+    fn an_option_can_be_spelled_in_four_ways() {
+        let wanted = args("--max-lag 5");
+        for words in [
+            "--max-lag=5",
+            "--max_lag 5",
+            "--max_lag=5",
+            "-max-lag 5",
+            "-max_lag=5",
+        ] {
+            assert_eq!(args(words), wanted, "{words}");
+        }
+        assert_eq!(args("--dry_run --once").settings, Settings::default());
+        assert!(args("--dry_run").dry_run && args("--once").once);
+    }
+
+    #[test]
+    fn tags_are_repeated_or_a_comma_list() {
+        assert_eq!(args("--tag a --tag b,c,,a").tags, ["a", "b", "c"]);
+        assert!(args("").tags.is_empty());
+    }
+
+    #[test]
+    fn every_setting_is_an_option() {
+        for key in Settings::KEYS {
+            let option = key.replace('_', "-");
+            assert!(OPTIONS.contains(&option.as_str()), "{option}");
+        }
+        let all = args(
+            "--max-lag 1 --timeout 0.5 --fall 1 --rise 1 --interval 1 --fallback keep \
+             --replicas a --exclude b --proxyport 1 --tls off --ca /x",
+        );
+        assert_ne!(all.settings, Settings::default());
+    }
+
+    #[test]
+    fn help_and_version_win_over_anything_wrong() {
+        for words in ["--help", "-h", "--bogus --help", "x --tag --help", "-help"] {
+            assert!(matches!(read(words), Ok(Parsed::Help)), "{words}");
+        }
+        assert!(matches!(read("--bogus -V"), Ok(Parsed::Version)));
+    }
+
+    #[test]
+    fn an_option_is_never_taken_as_a_value() {
+        let missing = "its value is missing (write --name=value if it begins with a hyphen)";
+        assert_eq!(problems("--tag --debug"), [format!("--tag: {missing}")]);
+        assert_eq!(problems("--tag -debug"), [format!("--tag: {missing}")]);
+        assert_eq!(problems("--tag"), [format!("--tag: {missing}")]);
+        assert_eq!(args("--token=-x").token.unwrap().expose(), "-x");
+    }
+
+    #[test]
+    fn every_problem_of_a_command_line_is_named_at_once() {
+        assert_eq!(
+            problems("--tagg=x --colour red --debug=1 stray --fall 0 --tls on"),
+            [
+                "unknown option --tagg, did you mean --tag?",
+                "unknown option --colour",
+                "--debug takes no value",
+                "unexpected argument 'stray'",
+                "--fall: '0' is not a whole number, 1 to 100",
+                "--tls: 'on': this build has no TLS to MySQL yet, use tls=off",
+            ]
+        );
+        assert_eq!(problems("-x"), ["unknown option --x"]);
+        assert_eq!(
+            problems("--nodebug"),
+            ["unknown option --nodebug, did you mean --debug?"]
+        );
+        assert_eq!(problems("-- --debug"), ["unexpected argument '--debug'"]);
+        assert_eq!(problems("--conf="), ["--conf: its value is empty"]);
+    }
+
+    #[test]
+    fn an_empty_token_is_none() {
+        assert_eq!(args("--token=").token, None);
+    }
+
+    #[test]
+    fn words_that_are_not_utf8_are_paths_or_errors() {
+        let word = || OsString::from_vec(b"--conf=\xff".to_vec());
+        let Ok(Parsed::Args(args)) = parse([word()].into_iter()) else {
+            panic!("a path need not be UTF-8");
+        };
+        assert!(args.conf.is_some());
+        for bytes in [&b"--tag=\xff"[..], b"--\xff", b"-\xff", b"\xff"] {
+            assert!(parse([OsString::from_vec(bytes.to_vec())].into_iter()).is_err());
+        }
+    }
+
+    #[test]
+    fn a_token_does_not_show_in_debug_output() {
+        assert!(!format!("{:?}", args("--token s3cret")).contains("s3cret"));
+    }
+}

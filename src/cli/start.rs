@@ -1,0 +1,155 @@
+//! From options, environment and conf file to what checkmysqlslave starts with.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::args::Args;
+use crate::config::{ConfFile, MysqlTag, MysqlTags};
+use crate::error::Error;
+use crate::secret::Secret;
+
+/// Where the conf file is if `--conf` does not say it.
+pub const DEFAULT_CONF: &str = "/etc/confd_haproxy/db.conf";
+/// Where Consul is if nobody says it.
+pub const DEFAULT_CONSUL: &str = "localhost:8500";
+
+/// Looks up a variable of the environment.
+pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
+
+/// Everything that checkmysqlslave needs to start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// The tags, at least one.
+    pub tags: Vec<MysqlTag>,
+    /// Consul's address, as it was given.
+    pub consul_address: String,
+    /// Consul's token.
+    pub token: Option<Secret>,
+    /// Log more.
+    pub debug: bool,
+    /// One cycle only.
+    pub once: bool,
+    /// Write nothing.
+    pub dry_run: bool,
+    /// What should be logged once the logger stands.
+    pub warnings: Vec<String>,
+}
+
+impl Args {
+    /// Reads the conf file and the environment.
+    ///
+    /// # Errors
+    /// `Error::Config` or `Error::Usage`, with everything that is wrong in both.
+    pub fn resolve(self, environment: &Environment<'_>) -> Result<Start, Error> {
+        let path = self
+            .conf
+            .clone()
+            .unwrap_or_else(|| PathBuf::from(DEFAULT_CONF));
+        let tags = ConfFile::load(&path).and_then(|f| f.mysql_tags(&self.tags, &self.settings));
+        let address = address(&self, environment);
+        let token = token(&self, environment);
+        match (tags, address, token) {
+            (Ok(tags), Ok(address), Ok(token)) => Ok(self.start(tags, address, token)),
+            (Ok(_), address, token) => Err(Error::Usage(problems(address.err(), token.err()))),
+            (Err(error), address, token) => {
+                let mut all = error.problems().to_vec();
+                all.extend(problems(address.err(), token.err()));
+                Err(Error::Config(all))
+            }
+        }
+    }
+
+    fn start(self, tags: MysqlTags, consul_address: String, token: Option<Secret>) -> Start {
+        let MysqlTags { tags, mut warnings } = tags;
+        if self.token.is_some() {
+            warnings.push(
+                "--token shows in the process list: put it into CONSUL_HTTP_TOKEN, or into a \
+                 file that CONSUL_HTTP_TOKEN_FILE names"
+                    .to_owned(),
+            );
+        }
+        Start {
+            tags,
+            consul_address,
+            token,
+            debug: self.debug,
+            once: self.once,
+            dry_run: self.dry_run,
+            warnings,
+        }
+    }
+}
+
+fn problems(address: Option<String>, token: Option<String>) -> Vec<String> {
+    address.into_iter().chain(token).collect()
+}
+
+/// A variable that is set and not empty, without blanks around it.
+fn variable(environment: &Environment<'_>, name: &str) -> Option<String> {
+    let value = environment(name)?.trim().to_owned();
+    Some(value).filter(|v| !v.is_empty())
+}
+
+/// Consul's address; with CONSUL_HTTP_SSL, one without a scheme is https.
+fn address(args: &Args, environment: &Environment<'_>) -> Result<String, String> {
+    let tls = match variable(environment, "CONSUL_HTTP_SSL") {
+        None => false,
+        Some(text) => truth(&text).ok_or_else(|| {
+            format!(
+                "CONSUL_HTTP_SSL: '{}' is not true or false",
+                text.escape_debug()
+            )
+        })?,
+    };
+    let address = args
+        .consul
+        .clone()
+        .or_else(|| variable(environment, "CONSUL_HTTP_ADDR"))
+        .unwrap_or_else(|| DEFAULT_CONSUL.to_owned());
+    let has_scheme = address.contains("://") || address.starts_with('/');
+    Ok(match tls && !has_scheme {
+        true => format!("https://{address}"),
+        false => address,
+    })
+}
+
+/// The spellings of a boolean that the Consul tools take.
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" => Some(true),
+        "0" | "f" | "false" => Some(false),
+        _ => None,
+    }
+}
+
+/// Consul's token: the option, else the token file unless it is empty, else the variable, which
+/// is the order of the Consul tools.
+fn token(args: &Args, environment: &Environment<'_>) -> Result<Option<Secret>, String> {
+    if let Some(token) = &args.token {
+        return checked("--token", token.expose()).map(Some);
+    }
+    if let Some(path) = variable(environment, "CONSUL_HTTP_TOKEN_FILE") {
+        let text = fs::read_to_string(&path).map_err(|e| {
+            format!("CONSUL_HTTP_TOKEN_FILE: cannot read {path}: {e}; let this user read it")
+        })?;
+        if !text.trim().is_empty() {
+            return checked(&path, text.trim()).map(Some);
+        }
+    }
+    variable(environment, "CONSUL_HTTP_TOKEN")
+        .map(|token| checked("CONSUL_HTTP_TOKEN", &token))
+        .transpose()
+}
+
+/// A token goes into a header, so it is one word of visible ASCII. It is not shown.
+fn checked(origin: &str, token: &str) -> Result<Secret, String> {
+    match token.bytes().all(|b| b.is_ascii_graphic()) {
+        true => Ok(Secret::new(token)),
+        false => Err(format!(
+            "{origin}: a token has no blanks and only ASCII characters: check what it holds"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;

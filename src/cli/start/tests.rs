@@ -1,0 +1,187 @@
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+use crate::cli::{Invocation, parse};
+
+const DB_CONF: &str = "[slave3301]\nhost=10.0.21.5\nport=3301\nuser=monitor\n";
+
+type Words<'a> = &'a [&'a str];
+type Variables<'a> = &'a [(&'a str, &'a str)];
+
+/// A file of the test's own, gone with the value.
+struct File(PathBuf);
+
+impl File {
+    fn new(text: &str) -> File {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::SeqCst);
+        let name = format!("confd_haproxy-start-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, text).unwrap();
+        File(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn resolve(conf: &Path, words: Words, variables: Variables) -> Result<Start, Error> {
+    let conf = conf.to_str().unwrap();
+    let argv = ["checkmysqlslave", "--conf", conf]
+        .into_iter()
+        .chain(words.iter().copied());
+    let Invocation::CheckMysqlSlave(args) = parse(argv)? else {
+        panic!("no help was asked for");
+    };
+    args.resolve(&|name| {
+        let found = variables.iter().find(|(n, _)| *n == name);
+        found.map(|(_, value)| (*value).to_owned())
+    })
+}
+
+fn start(words: Words, variables: Variables) -> Result<Start, Error> {
+    resolve(&File::new(DB_CONF).0, words, variables)
+}
+
+#[test]
+fn without_anything_consul_is_on_this_host_and_all_tags_run() {
+    let start = start(&[], &[]).unwrap();
+    assert_eq!(start.tags[0].name.as_str(), "slave3301");
+    assert_eq!(
+        (start.consul_address.as_str(), start.token),
+        ("localhost:8500", None)
+    );
+    assert!(!start.debug && !start.once && !start.dry_run);
+    assert_eq!(start.warnings, [""; 0]);
+}
+
+#[test]
+fn the_address_comes_from_the_option_then_the_variable_then_the_default() {
+    let cases: &[(Words, Variables, &str)] = &[
+        (&[], &[("CONSUL_HTTP_ADDR", "c1:8500")], "c1:8500"),
+        (
+            &["--consul", "c2:1"],
+            &[("CONSUL_HTTP_ADDR", "c1:8500")],
+            "c2:1",
+        ),
+        (&[], &[("CONSUL_HTTP_ADDR", "")], "localhost:8500"),
+        (
+            &[],
+            &[("CONSUL_HTTP_SSL", "true")],
+            "https://localhost:8500",
+        ),
+        (&[], &[("CONSUL_HTTP_SSL", "0")], "localhost:8500"),
+        (&[], &[("CONSUL_HTTP_SSL", "")], "localhost:8500"),
+        (
+            &["--consul", "http://c:1"],
+            &[("CONSUL_HTTP_SSL", "1")],
+            "http://c:1",
+        ),
+        (
+            &["--consul", "c:1"],
+            &[("CONSUL_HTTP_SSL", "TRUE")],
+            "https://c:1",
+        ),
+        (
+            &["--consul", "unix:///s"],
+            &[("CONSUL_HTTP_SSL", "t")],
+            "unix:///s",
+        ),
+    ];
+    for (words, variables, wanted) in cases {
+        let start = start(words, variables).unwrap();
+        assert_eq!(start.consul_address, *wanted, "{words:?} {variables:?}");
+    }
+    let text = start(&[], &[("CONSUL_HTTP_SSL", "maybe")])
+        .unwrap_err()
+        .to_string();
+    assert_eq!(text, "CONSUL_HTTP_SSL: 'maybe' is not true or false");
+}
+
+#[test]
+fn the_token_comes_from_the_option_then_the_file_then_the_variable() {
+    let (file, empty) = (File::new(" in-file \n"), File::new("\n"));
+    let variable = ("CONSUL_HTTP_TOKEN", "in-variable");
+    let in_file = ("CONSUL_HTTP_TOKEN_FILE", file.path());
+    let in_empty = ("CONSUL_HTTP_TOKEN_FILE", empty.path());
+    let cases: &[(Words, Variables, Option<&str>)] = &[
+        (&["--token", "typed"], &[variable, in_file], Some("typed")),
+        (&[], &[variable, in_file], Some("in-file")),
+        (&[], &[variable, in_empty], Some("in-variable")),
+        (&[], &[variable], Some("in-variable")),
+        (
+            &[],
+            &[("CONSUL_HTTP_TOKEN", ""), ("CONSUL_HTTP_TOKEN_FILE", "")],
+            None,
+        ),
+        (&["--token="], &[variable], Some("in-variable")),
+    ];
+    for (words, variables, wanted) in cases {
+        let token = start(words, variables).unwrap().token;
+        assert_eq!(
+            token.as_ref().map(Secret::expose),
+            *wanted,
+            "{words:?} {variables:?}"
+        );
+    }
+}
+
+#[test]
+fn a_token_on_the_command_line_is_a_warning_that_does_not_show_it() {
+    let start = start(&["--token", "s3cret"], &[]).unwrap();
+    assert!(
+        start.warnings[0].contains("CONSUL_HTTP_TOKEN"),
+        "{:?}",
+        start.warnings
+    );
+    assert!(!format!("{start:?}").contains("s3cret"));
+}
+
+#[test]
+fn a_token_that_cannot_be_used_is_an_error_that_does_not_show_it() {
+    let text = start(&[], &[("CONSUL_HTTP_TOKEN_FILE", "/nonexistent/t")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.starts_with("CONSUL_HTTP_TOKEN_FILE: cannot read /nonexistent/t: No such"),
+        "{text}"
+    );
+    let text = start(&[], &[("CONSUL_HTTP_TOKEN", "s3\r\nX: y")])
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.starts_with("CONSUL_HTTP_TOKEN: a token has no blanks"),
+        "{text}"
+    );
+    assert!(!text.contains("s3"));
+}
+
+#[test]
+fn problems_of_the_file_and_of_the_environment_are_reported_together() {
+    let file = File::new("[a]\nport=x\n");
+    let variables = [("CONSUL_HTTP_SSL", "x"), ("CONSUL_HTTP_TOKEN", "a b")];
+    let error = resolve(&file.0, &[], &variables).unwrap_err();
+    assert_eq!(error.problems().len(), 5, "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn switches_and_settings_arrive() {
+    let start = start(&["--debug", "--once", "--dry-run", "--max-lag=7"], &[]).unwrap();
+    assert!(start.debug && start.once && start.dry_run);
+    assert_eq!(start.tags[0].max_lag, 7);
+}
+
+#[test]
+fn a_missing_file_says_how_to_name_another() {
+    let error = resolve(Path::new("/nonexistent/db.conf"), &[], &[]).unwrap_err();
+    assert!(error.to_string().contains("--conf"), "{error}");
+}

@@ -1,0 +1,187 @@
+//! The optional settings, which a section may have and the command line may give for all sections.
+
+use std::time::Duration;
+
+use super::value::{self, Candidate, Fallback};
+use crate::elect::Exclusion;
+use crate::endpoint::{Port, parse_port};
+
+/// How servers are checked: the same for every kind of tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rules {
+    /// How long one check may take.
+    pub timeout: Duration,
+    /// After how many inconclusive failures in a row a server is down.
+    pub fall: u32,
+    /// After how many good checks in a row a server is up.
+    pub rise: u32,
+    /// The pause between two checks.
+    pub interval: Duration,
+}
+
+/// What was said; `None` where nothing was said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    pub(super) proxy_port: Option<Port>,
+    pub(super) max_lag: Option<u64>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) fall: Option<u32>,
+    pub(super) rise: Option<u32>,
+    pub(super) interval: Option<Duration>,
+    pub(super) fallback: Option<Fallback>,
+    pub(super) replicas: Option<Vec<Candidate>>,
+    pub(super) exclude: Option<Vec<Exclusion>>,
+    pub(super) ca: Option<String>,
+}
+
+impl Settings {
+    /// The keys, as they stand in the conf file.
+    pub const KEYS: [&str; 11] = [
+        "proxyport",
+        "max_lag",
+        "timeout",
+        "fall",
+        "rise",
+        "interval",
+        "fallback",
+        "replicas",
+        "exclude",
+        "tls",
+        "ca",
+    ];
+
+    /// Takes one setting; `None` if `key` is none.
+    ///
+    /// # Errors
+    /// Inside: one sentence on what is wrong with the value.
+    pub fn set(&mut self, key: &str, text: &str) -> Option<Result<(), String>> {
+        let done = match key {
+            "proxyport" => parse_port(text).map(|v| self.proxy_port = Some(v)),
+            "max_lag" => value::number(text, 0..=MOST_LAG).map(|v| self.max_lag = Some(v)),
+            "timeout" => value::seconds(text, 0.005..=60.0).map(|v| self.timeout = Some(v)),
+            "fall" => count(text).map(|v| self.fall = Some(v)),
+            "rise" => count(text).map(|v| self.rise = Some(v)),
+            "interval" => value::seconds(text, 0.05..=3600.0).map(|v| self.interval = Some(v)),
+            "fallback" => value::fallback(text).map(|v| self.fallback = Some(v)),
+            "replicas" => value::list(text, value::candidate).map(|v| self.replicas = Some(v)),
+            "exclude" => value::list(text, value::exclusion).map(|v| self.exclude = Some(v)),
+            "tls" => tls(text),
+            "ca" => {
+                self.ca = Some(text.to_owned());
+                Ok(())
+            }
+            _ => return None,
+        };
+        Some(done)
+    }
+
+    /// These settings, and `defaults` where they say nothing.
+    #[must_use]
+    pub(super) fn or(self, defaults: &Settings) -> Settings {
+        let d = defaults.clone();
+        Settings {
+            proxy_port: self.proxy_port.or(d.proxy_port),
+            max_lag: self.max_lag.or(d.max_lag),
+            timeout: self.timeout.or(d.timeout),
+            fall: self.fall.or(d.fall),
+            rise: self.rise.or(d.rise),
+            interval: self.interval.or(d.interval),
+            fallback: self.fallback.or(d.fallback),
+            replicas: self.replicas.or(d.replicas),
+            exclude: self.exclude.or(d.exclude),
+            ca: self.ca.or(d.ca),
+        }
+    }
+
+    pub(super) fn rules(&self) -> Rules {
+        let defaults = Rules::default();
+        Rules {
+            timeout: self.timeout.unwrap_or(defaults.timeout),
+            fall: self.fall.unwrap_or(defaults.fall),
+            rise: self.rise.unwrap_or(defaults.rise),
+            interval: self.interval.unwrap_or(defaults.interval),
+        }
+    }
+}
+
+impl Default for Rules {
+    fn default() -> Rules {
+        Rules {
+            timeout: Duration::from_secs(1),
+            fall: 2,
+            rise: 2,
+            interval: Duration::from_secs(1),
+        }
+    }
+}
+
+/// A year.
+const MOST_LAG: u64 = 366 * 86400;
+
+fn count(text: &str) -> Result<u32, String> {
+    let number = value::number(text, 1..=100)?;
+    u32::try_from(number).map_err(|e| e.to_string())
+}
+
+fn tls(text: &str) -> Result<(), String> {
+    match text {
+        "off" => Ok(()),
+        "on" | "verify" => Err(format!(
+            "'{text}': this build has no TLS to MySQL yet, use tls=off"
+        )),
+        _ => Err(format!("'{}' is not off", value::shown(text))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_a_setting_and_nothing_else_is() {
+        for key in Settings::KEYS {
+            assert!(Settings::default().set(key, "").is_some(), "{key}");
+        }
+        assert!(Settings::default().set("host", "x").is_none());
+    }
+
+    #[test]
+    fn a_section_wins_over_the_command_line_and_both_over_the_defaults() {
+        let of = |pairs: &[(&str, &str)]| {
+            let mut settings = Settings::default();
+            for (key, text) in pairs {
+                settings.set(key, text).unwrap().unwrap();
+            }
+            settings
+        };
+        let section = of(&[("timeout", "0.5"), ("fall", "3")]);
+        let flags = of(&[("timeout", "2"), ("rise", "4")]);
+        let rules = section.or(&flags).rules();
+        assert_eq!(rules.timeout, Duration::from_millis(500));
+        assert_eq!((rules.fall, rules.rise), (3, 4));
+        assert_eq!(rules.interval, Duration::from_secs(1));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        let cases = [
+            ("proxyport", "0", "not a port"),
+            ("max_lag", "-1", "not a whole number"),
+            ("timeout", "0", "0.005 to 60 seconds"),
+            ("timeout", "61", "0.005 to 60 seconds"),
+            ("fall", "0", "1 to 100"),
+            ("rise", "101", "1 to 100"),
+            ("interval", "0.01", "0.05 to 3600 seconds"),
+            ("fallback", "primary", "not master or keep"),
+            ("replicas", "10.0.0.1:x", "'x' is not a port"),
+            ("exclude", "a b", "neither an IP address nor a host name"),
+            ("tls", "on", "no TLS to MySQL yet"),
+            ("tls", "verify", "no TLS to MySQL yet"),
+            ("tls", "maybe", "'maybe' is not off"),
+        ];
+        for (key, text, wanted) in cases {
+            let problem = Settings::default().set(key, text).unwrap().unwrap_err();
+            assert!(problem.contains(wanted), "{key}={text}: {problem}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+use super::*;
+
+const GOOD: &str = "\
+[slave3301]
+database=information_schema
+host=10.0.21.5
+port=3301
+user=monitor
+password=xxxxxx
+default-character-set=utf8
+[slave3302]
+host=10.0.21.7
+port=3302
+user=monitor
+[mem11211]
+type=memcached
+server=10.0.21.5:11211
+";
+
+fn flags(pairs: &[(&str, &str)]) -> Settings {
+    let mut settings = Settings::default();
+    for (key, text) in pairs {
+        settings.set(key, text).unwrap().unwrap();
+    }
+    settings
+}
+
+fn read(text: &str, wanted: &[&str], defaults: &Settings) -> Result<MysqlTags, Error> {
+    let wanted: Vec<String> = wanted.iter().map(|&w| w.to_owned()).collect();
+    ConfFile::parse("db.conf", text.as_bytes())?.mysql_tags(&wanted, defaults)
+}
+
+fn tags(text: &str) -> Vec<MysqlTag> {
+    let result = read(text, &[], &Settings::default());
+    result.unwrap_or_else(|e| panic!("{e}")).tags
+}
+
+fn problems(text: &str, wanted: &[&str]) -> String {
+    read(text, wanted, &Settings::default())
+        .unwrap_err()
+        .to_string()
+}
+
+/// A section with the four keys that make one whole, and `more`.
+fn section(name: &str, more: &str) -> String {
+    format!("[{name}]\nhost=10.0.21.5\nport=3301\nuser=m\n{more}")
+}
+
+#[test]
+fn the_originals_file_works_unchanged() {
+    let read = read(GOOD, &[], &Settings::default()).unwrap();
+    assert_eq!(read.warnings, [""; 0]);
+    let names: Vec<&str> = read.tags.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(names, ["slave3301", "slave3302"]);
+    let first = &read.tags[0];
+    assert_eq!(first.primary.to_string(), "10.0.21.5:3301");
+    assert_eq!(
+        (first.user.as_str(), first.password.expose()),
+        ("monitor", "xxxxxx")
+    );
+    assert_eq!(
+        (first.proxy_port, first.default_proxy_port.get()),
+        (None, 13351)
+    );
+    assert_eq!((first.max_lag, first.fallback), (30, Fallback::Primary));
+    assert_eq!(first.rules, Rules::default());
+    assert_eq!(read.tags[1].password.expose(), "");
+}
+
+#[test]
+fn a_section_sets_everything_itself() {
+    let text = section(
+        "a",
+        "proxyport=3307\nmax_lag=5\ntimeout=0.25\nfall=3\nrise=4\ninterval=2\nfallback=keep\n\
+         replicas=10.0.21.7:3302, 10.0.21.8,, 2001:db8::9\nexclude=10.0.21.9,db8:3301\ntls=off\n",
+    );
+    let tag = tags(&text).remove(0);
+    assert_eq!(tag.proxy_port.map(|p| p.get()), Some(3307));
+    assert_eq!(tag.default_proxy_port.get(), 13351);
+    assert_eq!((tag.max_lag, tag.fallback), (5, Fallback::Keep));
+    assert_eq!((tag.rules.fall, tag.rules.rise), (3, 4));
+    assert_eq!(tag.rules.timeout.as_millis(), 250);
+    assert_eq!(tag.rules.interval.as_secs(), 2);
+    let replicas: Vec<String> = tag.replicas.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        replicas,
+        ["10.0.21.7:3302", "10.0.21.8:3301", "[2001:db8::9]:3301"]
+    );
+    assert!(tag.excludes(&"10.0.21.9:1".parse().unwrap()));
+    assert!(tag.excludes(&"db8:3301".parse().unwrap()));
+    assert!(!tag.excludes(&"db8:3302".parse().unwrap()));
+}
+
+#[test]
+fn flags_hold_where_a_section_says_nothing() {
+    let defaults = flags(&[("max_lag", "9"), ("timeout", "2"), ("replicas", "10.0.0.1")]);
+    let text = section("a", "max_lag=5\nproxyport=1\n") + &section("b", "max_lag=\n");
+    let read = read(&text, &[], &defaults).unwrap();
+    assert_eq!((read.tags[0].max_lag, read.tags[1].max_lag), (5, 9));
+    assert!(read.tags.iter().all(|t| t.rules.timeout.as_secs() == 2));
+    assert!(
+        read.tags
+            .iter()
+            .all(|t| t.replicas[0].to_string() == "10.0.0.1:3301")
+    );
+}
+
+#[test]
+fn tags_are_chosen_by_name() {
+    let read = read(GOOD, &["slave3302"], &Settings::default()).unwrap();
+    assert_eq!(read.tags.len(), 1);
+    assert_eq!(read.tags[0].name.as_str(), "slave3302");
+}
+
+#[test]
+fn a_tag_that_is_not_there_is_named_with_those_that_are() {
+    assert_eq!(
+        problems(GOOD, &["slave330", "nobody"]),
+        "db.conf: no section [slave330], did you mean 'slave3301'?; its tags are slave3301, \
+         slave3302\n\
+         db.conf: no section [nobody]; its tags are slave3301, slave3302"
+    );
+    assert_eq!(
+        problems(GOOD, &["mem11211"]),
+        "db.conf:12: [mem11211] is of type memcached, not mysqlslave: choose another tag"
+    );
+}
+
+#[test]
+fn a_file_without_a_section_of_the_type_is_an_error() {
+    let wanted = "db.conf: no section is of type mysqlslave: add one, with host=, port= and user=";
+    assert_eq!(problems("", &[]), wanted);
+    assert_eq!(problems("[m]\ntype=memcached\n", &[]), wanted);
+    assert_eq!(problems("[m]\ntype=memcached\n", &["x"]), wanted);
+}
+
+#[test]
+fn there_is_never_nothing_to_run() {
+    let wanted = "db.conf: no section [x]; its tags are none";
+    assert_eq!(problems("[a]\ntype=mysql\n", &["x"]), wanted);
+    assert!(problems("[a]\ntype=mysql\n", &["a"]).starts_with("db.conf:2: type: 'mysql' is not"));
+    assert!(problems("[a]\ntype=mysql\n", &[]).starts_with("db.conf:2: type: 'mysql' is not"));
+}
+
+#[test]
+fn a_bad_value_is_an_error_with_file_and_line() {
+    let cases = [
+        (
+            "[a]\nport=1\nuser=m\n",
+            "db.conf:1: [a] has no host=: add a line such as host=",
+        ),
+        (
+            "[a]\nhost=h\nuser=m\n",
+            "db.conf:1: [a] has no port=: add a line such as port=3301",
+        ),
+        ("[a]\nhost=h\nport=1\n", "db.conf:1: [a] has no user=: add"),
+        (
+            "[a]\nhost=\nport=1\nuser=m\n",
+            "db.conf:1: [a] has no host=",
+        ),
+        (
+            "[a]\nhost=h_1\nport=1\nuser=m\n",
+            "db.conf:2: host: 'h_1' is neither",
+        ),
+        (
+            "[a]\nhost=h\nport=33o1\nuser=m\n",
+            "db.conf:3: port: '33o1' is not a port",
+        ),
+        (
+            "[a]\nhost=h\nport=60000\nuser=m\n",
+            "db.conf:1: port 60000 + 10050 is no port",
+        ),
+        (
+            "[a b]\nhost=h\nport=1\nuser=m\n",
+            "db.conf:1: 'a b' is not a tag name",
+        ),
+        (
+            "[a]\ntype=mysqlslav\n",
+            "db.conf:2: type: 'mysqlslav' is not mysqlslave, memcached or \
+          redismaster, did you mean 'mysqlslave'?",
+        ),
+        ("[a]\nbare\n", "db.conf:2: 'bare' has no '='"),
+    ];
+    for (text, wanted) in cases {
+        let found = problems(text, &[]);
+        assert!(found.starts_with(wanted), "{text:?}: {found}");
+        assert!(!found.contains('\n'), "{text:?}: {found}");
+    }
+}
+
+#[test]
+fn a_bad_setting_is_an_error_with_file_and_line() {
+    let cases = [
+        ("proxyport=x", "proxyport: 'x' is not a port (1 to 65535)"),
+        (
+            "max_lag=1.5",
+            "max_lag: '1.5' is not a whole number, 0 to 31622400",
+        ),
+        ("timeout=0", "timeout: '0' is not 0.005 to 60 seconds"),
+        ("interval=1h", "interval: '1h' is not 0.05 to 3600 seconds"),
+        ("fall=0", "fall: '0' is not a whole number, 1 to 100"),
+        ("rise=-1", "rise: '-1' is not a whole number, 1 to 100"),
+        ("fallback=no", "fallback: 'no' is not master or keep"),
+        (
+            "replicas=10.0.0.1:0",
+            "replicas: '0' is not a port (1 to 65535)",
+        ),
+        (
+            "exclude=a_b",
+            "exclude: 'a_b' is neither an IP address nor a host name",
+        ),
+        (
+            "tls=on",
+            "tls: 'on': this build has no TLS to MySQL yet, use tls=off",
+        ),
+        (
+            "tls=verify",
+            "tls: 'verify': this build has no TLS to MySQL yet, use tls=off",
+        ),
+    ];
+    for (line, wanted) in cases {
+        assert_eq!(
+            problems(&section("a", line), &[]),
+            format!("db.conf:5: {wanted}")
+        );
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let text = "[a]\nport=x\nfall=0\n[b]\nhost=h\nport=2\nuser=m\nrise=0\n";
+    let found = problems(text, &[]);
+    let lines: Vec<&str> = found
+        .lines()
+        .map(|l| l.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "db.conf:2:",
+            "db.conf:3:",
+            "db.conf:1:",
+            "db.conf:1:",
+            "db.conf:8:"
+        ]
+    );
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
+    let text = section("a", "max-lag=5\ncolour=red\n");
+    let read = read(&text, &[], &Settings::default()).unwrap();
+    assert_eq!(
+        read.warnings,
+        [
+            "db.conf:5: unknown key 'max-lag' is ignored, did you mean 'max_lag'?",
+            "db.conf:6: unknown key 'colour' is ignored",
+        ]
+    );
+}
+
+#[test]
+fn ca_without_tls_is_a_warning() {
+    let read = read(&section("a", "ca=/etc/ca.pem\n"), &[], &Settings::default()).unwrap();
+    assert_eq!(
+        read.warnings,
+        ["db.conf:1: [a]: ca= has no effect while tls is off"]
+    );
+}
+
+#[test]
+fn what_is_wrong_in_a_section_that_does_not_run_is_a_warning() {
+    let text = section("a", "") + "[b]\nhost=h\nport=x\nuser=m\n[c d]\n[e]\ntype=x\n";
+    let read = read(&text, &["a"], &Settings::default()).unwrap();
+    assert_eq!(read.tags.len(), 1);
+    assert!(
+        read.warnings[0].starts_with("db.conf:7: port: 'x'"),
+        "{:?}",
+        read.warnings
+    );
+    assert!(
+        read.warnings
+            .iter()
+            .any(|w| w.starts_with("db.conf:9: 'c d'"))
+    );
+    assert!(
+        read.warnings
+            .iter()
+            .any(|w| w.starts_with("db.conf:11: type: 'x'"))
+    );
+    // The syntax of the file is another matter.
+    assert_eq!(
+        problems(&(text + "bare\n"), &["a"]),
+        "db.conf:12: 'bare' has no '=': write key=value"
+    );
+}
+
+#[test]
+fn two_tags_cannot_have_one_proxy_port() {
+    let text = section("a", "") + &section("b", "");
+    assert_eq!(
+        problems(&text, &[]),
+        "db.conf:5: [b] and [a] have the same proxy port 13351: set proxyport= in one"
+    );
+    assert!(read(&text, &["b"], &Settings::default()).is_ok());
+    assert_eq!(
+        tags(&(section("a", "") + &section("b", "proxyport=9\n"))).len(),
+        2
+    );
+}
+
+#[test]
+fn the_proxyport_flag_is_for_one_tag() {
+    let defaults = flags(&[("proxyport", "9")]);
+    let one = read(GOOD, &["slave3301"], &defaults).unwrap();
+    assert_eq!(one.tags[0].listen_port().get(), 9);
+    let text = read(GOOD, &[], &defaults).unwrap_err().to_string();
+    assert!(
+        text.contains("--proxyport is for one tag, and 2 would have it"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_proxyport_saves_a_port_that_is_too_high() {
+    let tag = tags("[a]\nhost=h\nport=60000\nuser=m\nproxyport=6000\n").remove(0);
+    assert_eq!(tag.listen_port().get(), 6000);
+}
+
+#[test]
+fn a_file_that_is_not_there_says_so_and_what_to_do() {
+    let error = ConfFile::load(Path::new("/nonexistent/db.conf")).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot read /nonexistent/db.conf: No such file"),
+        "{text}"
+    );
+    assert!(text.contains("--conf"), "{text}");
+}
+
+#[test]
+fn a_password_that_everybody_can_read_is_a_warning() {
+    let path = std::env::temp_dir().join(format!("confd_haproxy-config-{}", std::process::id()));
+    fs::write(&path, GOOD).unwrap();
+    let warnings = |mode| {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let tags = ConfFile::load(&path)
+            .unwrap()
+            .mysql_tags(&[], &Settings::default());
+        tags.unwrap().warnings
+    };
+    let (public, private) = (warnings(0o644), warnings(0o640));
+    fs::remove_file(&path).unwrap();
+    assert_eq!(private, [""; 0]);
+    assert!(public[0].contains("chmod 0640"), "{public:?}");
+}
+
+#[test]
+fn no_password_is_in_any_message() {
+    let text = section("a", "password=s3cret\nfall=0\n");
+    assert!(!problems(&text, &[]).contains("s3cret"));
+    assert!(!format!("{:?}", tags(&section("a", "password=s3cret\n"))).contains("s3cret"));
+}

@@ -1,0 +1,53 @@
+//! What ends the program before its loops start. Run-time troubles are outcomes, not errors.
+
+use std::fmt;
+
+/// Why the program cannot start: everything that is wrong, one problem a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// The command line, or a variable that stands for an option.
+    Usage(Vec<String>),
+    /// The conf file.
+    Config(Vec<String>),
+}
+
+impl Error {
+    /// The problems, each one line.
+    pub fn problems(&self) -> &[String] {
+        match self {
+            Error::Usage(problems) | Error::Config(problems) => problems,
+        }
+    }
+
+    /// What the process exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) | Error::Config(_) => 2,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problems().join("\n"))
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_a_line_and_the_exit_code_is_two() {
+        let problems = vec![
+            "db.conf:3: no '='".to_owned(),
+            "db.conf:9: no host=".to_owned(),
+        ];
+        let error = Error::Config(problems.clone());
+        assert_eq!(error.to_string(), "db.conf:3: no '='\ndb.conf:9: no host=");
+        assert_eq!(error.exit_code(), 2);
+        assert_eq!(Error::Usage(problems).exit_code(), 2);
+    }
+}

@@ -1,0 +1,268 @@
+//! The confd files that the project ships: rendered as confd would, and judged by haproxy itself.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use gotmpl::{Template, Value, tmap};
+
+/// Keys and values, as in the store.
+type Pairs = &'static [(&'static str, &'static str)];
+
+const README: Pairs = &[
+    (
+        "/haproxy/mysqlslave/slave3301",
+        r#"{"name":"slave3301", "host":"10.0.21.5", "port":3301, "proxyport":13351}"#,
+    ),
+    (
+        "/haproxy/memcached/mem11211",
+        r#"{"name":"mem11211", "host":"10.0.21.7", "port":11211, "proxyport":16211}"#,
+    ),
+];
+
+/// Several of a kind, IPv6 and a name that resolves nowhere.
+const MANY: Pairs = &[
+    (
+        "/haproxy/mysqlslave/a",
+        r#"{"name":"a", "host":"10.0.21.5", "port":3301, "proxyport":13351}"#,
+    ),
+    (
+        "/haproxy/mysqlslave/b",
+        r#"{"name":"b", "host":"2001:db8::5", "port":3302, "proxyport":13352}"#,
+    ),
+    (
+        "/haproxy/mysqlslave/c.d_e-f",
+        r#"{"name":"c.d_e-f", "host":"db1.invalid", "port":3303, "proxyport":13353}"#,
+    ),
+    (
+        "/haproxy/memcached/m1",
+        r#"{"name":"m1", "host":"::1", "port":11211, "proxyport":16211}"#,
+    ),
+    (
+        "/haproxy/memcached/m2",
+        r#"{"name":"m2", "host":"cache.invalid", "port":11212, "proxyport":16212}"#,
+    ),
+    (
+        "/haproxy/redismaster/r1",
+        r#"{"name":"r1", "host":"2001:db8::7", "port":6379, "proxyport":11379}"#,
+    ),
+    (
+        "/haproxy/redismaster/r2",
+        r#"{"name":"r2", "host":"10.0.21.9", "port":6380, "proxyport":11380}"#,
+    ),
+];
+
+#[test]
+fn every_template_renders_a_file_that_haproxy_takes() {
+    let templates = files("confd/templates");
+    assert_eq!(templates.len(), 3, "{templates:?}");
+    for template in templates {
+        for pairs in [&[][..], README, MANY] {
+            let text = render(&template, pairs);
+            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
+            assert_haproxy_takes(&text, &template);
+        }
+    }
+}
+
+#[test]
+fn the_enabled_template_has_every_tag_and_moves_no_server_by_its_name() {
+    let text = render(&root("confd/templates/haproxy.cfg.tmpl"), MANY);
+    for wanted in [
+        "listen a\n    bind 0.0.0.0:13351\n    server mysql 10.0.21.5:3301 check ",
+        "listen b\n    bind 0.0.0.0:13352\n    server mysql 2001:db8::5:3302 check ",
+        "listen c.d_e-f\n    bind 0.0.0.0:13353\n    server mysql db1.invalid:3303 check ",
+        "listen m1\n    bind 0.0.0.0:16211\n",
+        "    server memcached ::1:11211 check ",
+        "listen r1\n    bind 0.0.0.0:11379\n",
+        "    server redis 2001:db8::7:6379 check ",
+    ] {
+        assert!(text.contains(wanted), "{wanted:?} is not in:\n{text}");
+    }
+    assert_eq!(text.matches("\nlisten ").count(), MANY.len());
+}
+
+#[test]
+fn a_single_kind_template_has_its_own_kind_only() {
+    let mysql = render(&root("confd/templates/slaveproxy.cnf.tmpl"), MANY);
+    assert_eq!(mysql.matches("\nlisten ").count(), 3);
+    let memcached = render(&root("confd/templates/memcached.conf.tmpl"), MANY);
+    assert_eq!(memcached.matches("\nlisten ").count(), 2);
+}
+
+#[test]
+fn the_sample_is_what_the_template_makes_of_the_readmes_keys() {
+    let sample = root("etc/haproxy.sample.cfg");
+    let text = fs::read_to_string(&sample).unwrap();
+    assert_eq!(
+        text,
+        render(&root("confd/templates/haproxy.cfg.tmpl"), README)
+    );
+    assert_haproxy_takes(&text, &sample);
+}
+
+#[test]
+fn every_resource_checks_the_new_file_and_names_a_template_that_is_there() {
+    let tomls = [files("confd/conf.d"), files("confd/conf.d.single")].concat();
+    assert_eq!(tomls.len(), 3, "{tomls:?}");
+    for toml in tomls {
+        let check = setting(&toml, "check_cmd");
+        assert_eq!(
+            check,
+            "/usr/sbin/haproxy -c -f {{.src}}",
+            "{}",
+            toml.display()
+        );
+        assert_eq!(setting(&toml, "reload_cmd"), "systemctl reload haproxy");
+        let template = root("confd/templates").join(setting(&toml, "src"));
+        assert!(template.is_file(), "{}", template.display());
+    }
+}
+
+#[test]
+fn a_resource_watches_what_its_template_reads() {
+    for toml in [files("confd/conf.d"), files("confd/conf.d.single")].concat() {
+        let template = root("confd/templates").join(setting(&toml, "src"));
+        let template = fs::read_to_string(template).unwrap();
+        let toml_text = fs::read_to_string(&toml).unwrap();
+        for kind in ["mysqlslave", "memcached", "redismaster"] {
+            let watched = toml_text.contains(&format!("\n  \"/haproxy/{kind}\",\n"));
+            let read = template.contains(&format!("gets \"/haproxy/{kind}/*\""));
+            assert_eq!(watched, read, "{kind} in {}", toml.display());
+        }
+    }
+}
+
+#[test]
+fn only_one_enabled_resource_writes_a_file() {
+    let mut written: Vec<String> = files("confd/conf.d")
+        .iter()
+        .map(|toml| setting(toml, "dest"))
+        .collect();
+    let all = written.len();
+    written.sort();
+    written.dedup();
+    assert_eq!(written.len(), all);
+    assert!(written.contains(&"/etc/haproxy/haproxy.cfg".to_owned()));
+}
+
+#[test]
+fn the_example_conf_file_is_one_that_starts() {
+    let file = confd_haproxy::config::ConfFile::parse(
+        "etc/db.conf",
+        &fs::read(root("etc/db.conf")).unwrap(),
+    );
+    let tags = file.unwrap().mysql_tags(&[], &Default::default()).unwrap();
+    let names: Vec<&str> = tags.tags.iter().map(|tag| tag.name.as_str()).collect();
+    assert_eq!(names, ["slave3301", "slave3302"]);
+    assert!(tags.warnings.is_empty(), "{:?}", tags.warnings);
+}
+
+#[test]
+fn the_example_conf_file_still_starts_with_every_comment_taken_out() {
+    let text = fs::read_to_string(root("etc/db.conf")).unwrap();
+    // TLS is the exception: its certificates only matter when there is some.
+    let text = text.replace("\n;ca=", "\n#ca=").replace("\n;", "\n");
+    let file = confd_haproxy::config::ConfFile::parse("etc/db.conf", text.as_bytes()).unwrap();
+    let tags = file.mysql_tags(&[], &Default::default()).unwrap();
+    assert_eq!(tags.tags[1].replicas.len(), 2);
+    assert!(tags.warnings.is_empty(), "{:?}", tags.warnings);
+}
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn files(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root(directory)).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// The text of `key = "text"`; the shipped files need no more TOML than this.
+fn setting(toml: &Path, key: &str) -> String {
+    let text = fs::read_to_string(toml).unwrap();
+    let start = format!("{key} = \"");
+    let mut values = text
+        .lines()
+        .filter_map(|line| line.strip_prefix(&start)?.strip_suffix('"'));
+    let value = values
+        .next()
+        .unwrap_or_else(|| panic!("no {key} in {}", toml.display()));
+    assert_eq!(values.next(), None, "two of {key} in {}", toml.display());
+    value.to_owned()
+}
+
+/// Renders with the two functions of confd that the shipped templates use.
+fn render(template: &Path, pairs: Pairs) -> String {
+    let source = fs::read_to_string(template).unwrap();
+    Template::new("shipped")
+        .func("gets", move |arguments| {
+            let pattern = arguments
+                .first()
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            let prefix = pattern.strip_suffix('*').unwrap();
+            let mut found: Vec<_> = pairs
+                .iter()
+                .filter(|(key, _)| key.starts_with(prefix))
+                .collect();
+            found.sort();
+            let pair = |(key, value): &&(&str, &str)| tmap! { "Key" => *key, "Value" => *value };
+            Ok(Value::List(found.iter().map(pair).collect()))
+        })
+        .func("json", |arguments| {
+            let text = arguments
+                .first()
+                .and_then(Value::as_str)
+                .unwrap_or_default();
+            Ok(json(&serde_json::from_str(text).unwrap()))
+        })
+        .parse(&source)
+        .unwrap_or_else(|e| panic!("{}: {e}", template.display()))
+        .execute_to_string(&tmap! {})
+        .unwrap_or_else(|e| panic!("{}: {e}", template.display()))
+}
+
+/// An object of strings and numbers, which is all that a key's value is. confd has numbers as
+/// floats.
+fn json(value: &serde_json::Value) -> Value {
+    let field = |(name, value): (&String, &serde_json::Value)| {
+        let value = match value.as_str() {
+            Some(text) => Value::String(text.into()),
+            None => Value::Float(value.as_f64().unwrap()),
+        };
+        (name.as_str().into(), value)
+    };
+    let fields = value.as_object().unwrap().iter().map(field);
+    Value::Map(std::sync::Arc::new(fields.collect()))
+}
+
+fn assert_haproxy_takes(text: &str, origin: &Path) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let number = COUNT.fetch_add(1, Ordering::SeqCst);
+    let name = format!("confd_haproxy-{}-{number}.cfg", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    fs::write(&path, text).unwrap();
+    let result = Command::new("haproxy")
+        .arg("-c")
+        .arg("-f")
+        .arg(&path)
+        .output();
+    fs::remove_file(&path).unwrap();
+    let output = result.expect("haproxy cannot be run: tests/setup.sh installs it");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success(),
+        "{}:\n{said}\n{text}",
+        origin.display()
+    );
+    // A name that does not resolve is the only thing that haproxy may have to say.
+    let other = |line: &&str| line.contains("[WARNING]") && !line.contains("could not resolve");
+    let warnings: Vec<&str> = said.lines().filter(other).collect();
+    assert!(warnings.is_empty(), "{}:\n{said}\n{text}", origin.display());
+}
