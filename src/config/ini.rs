@@ -201,6 +201,11 @@ fn check_value(key: &str, value: &str) -> Result<(), String> {
             "{key}= starts with '<<': a value is one line, without <<"
         ));
     }
+    if value.contains('\0') {
+        return Err(format!(
+            "{key}= holds a NUL byte: save the file as UTF-8 text"
+        ));
+    }
     if value.trim_end().ends_with('\\') {
         return Err(format!(
             "{key}= ends in a backslash: a value is one line, and cannot end so"

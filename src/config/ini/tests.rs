@@ -95,6 +95,7 @@ fn what_would_be_misread_is_an_error_with_its_line() {
         (b"k=1\n[t]\n", 1, "k= stands before the first [section]"),
         (b"[t]\nk=\xe9\n", 2, "not UTF-8"),
         (b"[t]\nk=<<EOT\n", 2, "k= starts with '<<'"),
+        (b"[t]\nk=a\0b\n", 2, "k= holds a NUL byte"),
         (b"[t\nk=v\n", 1, "not closed"),
         (b"[]\n", 1, "without a name"),
         (b"[[t]\n", 1, "without a name"),
