@@ -8,7 +8,7 @@ BUILT      := target/$(TARGET)/release/confd_haproxy
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help lint test servers demo clean rust-target FORCE
+.PHONY: all help lint test servers bench demo clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -43,6 +43,9 @@ test: all servers ## every test, with real servers (Debian, as root)
 	$(CARGO) test --locked --lib --bins
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+
+bench: all servers ## measure failover times and what a tag costs (Debian, as root)
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
 
 demo: ## watch a failover on this machine: a primary, two replicas, Consul (Debian, as root)
 	tests/demo.sh

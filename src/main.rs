@@ -54,7 +54,12 @@ fn check_mysql_slave(args: Args) -> Result<ExitCode, Error> {
     for warning in &start.warnings {
         log::warn!(target: cli::PROGRAM, "{warning}");
     }
-    let interval = start.tags.iter().map(|tag| tag.rules.interval).min().unwrap_or_default();
+    let interval = start
+        .tags
+        .iter()
+        .map(|tag| tag.rules.interval)
+        .min()
+        .unwrap_or_default();
     let plan = |tag| plan(tag, &start, &store, &resolver, journal);
     let plans = start.tags.iter().cloned().map(plan).collect();
     Ok(match start.once {
@@ -62,7 +67,9 @@ fn check_mysql_slave(args: Args) -> Result<ExitCode, Error> {
         false => supervisor::run(plans, interval, journal).map(|()| ExitCode::SUCCESS),
     }
     .unwrap_or_else(|error| {
-        complain(&format!("cannot start a thread for each tag: {error}; raise the limit of tasks"));
+        complain(&format!(
+            "cannot start a thread for each tag: {error}; raise the limit of tasks"
+        ));
         ExitCode::from(CANNOT_START)
     }))
 }
@@ -85,7 +92,10 @@ fn plan(
     resolver: &Resolver,
     journal: bool,
 ) -> Plan {
-    let (policy, settings) = (policy(&tag, start.dry_run), settings(&tag, resolver, journal));
+    let (policy, settings) = (
+        policy(&tag, start.dry_run),
+        settings(&tag, resolver, journal),
+    );
     let (name, store) = (tag.name, Arc::clone(store));
     let key = Key::new(Kind::MysqlSlave, name.clone());
     let make = Box::new(move || {
@@ -120,7 +130,11 @@ fn settings(tag: &MysqlTag, resolver: &Resolver, journal: bool) -> Settings {
         fallback: tag.fallback == Fallback::Primary,
         replicas: tag.replicas.clone(),
         resolver: resolver.clone(),
-        connect_level: if journal { log::Level::Debug } else { log::Level::Info },
+        connect_level: if journal {
+            log::Level::Debug
+        } else {
+            log::Level::Info
+        },
     }
 }
 

@@ -7,11 +7,27 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
+    clippy::wildcard_enum_match_arm,
     missing_docs,
     unreachable_pub
 )]
 
-mod confd_files;
-mod fixtures;
-mod never_hangs;
+// The servers, and what most tests begin with.
+mod scene;
 mod support;
+
+// checkmysqlslave.
+mod accounts;
+mod failover;
+mod mysql;
+mod networks;
+mod never_hangs;
+mod once;
+mod rivals;
+mod store_down;
+
+// What is shipped besides the program.
+mod confd_files;
+
+// The fixtures themselves.
+mod fixtures;

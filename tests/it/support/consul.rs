@@ -1,7 +1,7 @@
 //! A Consul server, and a client to look at its keys that shares no code with the product.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -57,6 +57,32 @@ impl Consul {
     /// through its unix socket.
     pub fn start_on(host: &NetHost) -> Self {
         Self::launch(&host.address().to_string(), Some(host.namespace()), false)
+    }
+
+    /// An agent in client mode that knows no server: it answers 500 to every question of a key.
+    pub fn start_client() -> Self {
+        let http_port = free_port();
+        let dir = Scratch::new("consul-client");
+        let mut config = config("127.0.0.1", http_port, "");
+        config["server"] = json!(false);
+        config["data_dir"] = json!(dir.join("data").to_str());
+        fs::write(dir.join("consul.json"), config.to_string()).unwrap();
+        let launch = Launch::new("consul", consul_program())
+            .arg("agent")
+            .arg(format!(
+                "-config-file={}",
+                dir.join("consul.json").display()
+            ));
+        let client = Self {
+            daemon: Daemon::start_in(dir, launch),
+            host: "127.0.0.1".to_owned(),
+            http_port,
+        };
+        let address = SocketAddr::from(([127, 0, 0, 1], http_port));
+        client
+            .daemon
+            .wait_until_ready(|| TcpStream::connect(address).is_ok());
+        client
     }
 
     fn launch(host: &str, netns: Option<&str>, persistent: bool) -> Self {
@@ -321,7 +347,7 @@ fn config(host: &str, http_port: u16, socket: &str) -> Value {
         "bind_addr": address.ip().to_string(),
         "advertise_addr": address.ip().to_string(),
         "node_name": format!("test-{http_port}"),
-        "addresses": { "http": format!("{} {socket}", address.ip()) },
+        "addresses": { "http": format!("{} {socket}", address.ip()).trim_end() },
         "ports": {
             "http": http_port, "https": -1, "dns": -1, "grpc": -1, "serf_wan": -1,
             "serf_lan": free_port(), "server": free_port(),
