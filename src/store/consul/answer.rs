@@ -1,0 +1,137 @@
+//! What an answer of Consul's KV interface means. Pure; everything that is not plainly Consul's
+//! word is an error, never "not there". (consul: api-docs/kv)
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::client::Reply;
+use super::text::one_line;
+use crate::backend::{Backend, Cause, Key};
+use crate::store::{Entry, Swap, Version};
+
+/// What a request needed the token for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Permission {
+    Read,
+    Write,
+}
+
+/// One element of the list in which Consul answers a read. A missing field is an error, which is
+/// why `value` is no Option.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Pair {
+    key: String,
+    value: Value,
+    flags: u64,
+    modify_index: u64,
+}
+
+/// Reads the answer to a GET of one key.
+///
+/// # Errors
+/// One line, if the answer does not say for certain what the key holds.
+pub(super) fn entry(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Entry, String> {
+    match reply.status {
+        200 => present(reply, key),
+        404 if reply.body.trim().is_empty() => Ok(Entry::Absent),
+        _ => Err(refusal(reply, key, Permission::Read, has_token)),
+    }
+}
+
+/// Reads the answer to a PUT with `cas`.
+///
+/// # Errors
+/// One line, if the answer does not say whether the key was written.
+pub(super) fn swap(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Swap, String> {
+    match (reply.status, reply.body.trim()) {
+        (200, "true") => Ok(Swap::Stored),
+        (200, "false") => Ok(Swap::Lost),
+        (200, _) => Err(foreign(reply, "neither true nor false")),
+        _ => Err(refusal(reply, key, Permission::Write, has_token)),
+    }
+}
+
+fn present(reply: &Reply<'_>, key: &Key) -> Result<Entry, String> {
+    let [pair]: [Pair; 1] =
+        serde_json::from_str(&reply.body).map_err(|_| foreign(reply, "no list of one key"))?;
+    if pair.key != key.to_string() {
+        return Err(foreign(reply, "another key's"));
+    }
+    if pair.modify_index == 0 {
+        return Err(foreign(reply, "without a ModifyIndex"));
+    }
+    let bytes = match &pair.value {
+        Value::Null => Vec::new(),
+        Value::String(text) => STANDARD
+            .decode(text)
+            .map_err(|_| foreign(reply, "a value that is not base64"))?,
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            return Err(foreign(reply, "a value that is no string"));
+        }
+    };
+    Ok(understand(&bytes, &pair))
+}
+
+fn understand(bytes: &[u8], pair: &Pair) -> Entry {
+    let version = Version(pair.modify_index);
+    let parsed = match bytes {
+        [] => Err("empty value".to_owned()),
+        _ => Backend::parse(bytes),
+    };
+    match parsed {
+        Ok(backend) => Entry::Present {
+            backend,
+            cause: Cause::from_flags(pair.flags),
+            version,
+        },
+        Err(problem) => Entry::Malformed {
+            problem: one_line(&problem),
+            version,
+        },
+    }
+}
+
+/// A 200 that is not an answer of Consul's KV interface. Old Consuls said "No cluster leader" in
+/// one (hashicorp/consul#1129).
+fn foreign(reply: &Reply<'_>, what: &str) -> String {
+    format!("the answer is {what}: {}", reply.first_line())
+}
+
+fn refusal(reply: &Reply<'_>, key: &Key, permission: Permission, has_token: bool) -> String {
+    let said = reply.first_line();
+    match reply.status {
+        403 => format!(
+            "403 {said}: {} permission on {key} is missing; {}",
+            permission.word(),
+            advice(permission, has_token)
+        ),
+        404 => format!("404 {said}; this is not Consul's KV interface, check the address"),
+        status => format!("{status} {said}"),
+    }
+}
+
+fn advice(permission: Permission, has_token: bool) -> String {
+    let rule = format!(
+        r#"key_prefix "haproxy/" {{ policy = "{}" }}"#,
+        permission.word()
+    );
+    match has_token {
+        true => format!("check the token and that its policy has {rule}"),
+        false => format!(
+            "no token was given: use --token or CONSUL_HTTP_TOKEN, with a token whose policy has \
+             {rule}"
+        ),
+    }
+}
+
+impl Permission {
+    fn word(self) -> &'static str {
+        match self {
+            Permission::Read => "read",
+            Permission::Write => "write",
+        }
+    }
+}
