@@ -51,6 +51,7 @@ fn a_killed_mariadb_refuses_and_a_restarted_one_has_its_rows() {
         "CREATE TABLE d.t (n INT)",
         "INSERT INTO d.t VALUES (1)",
     ]);
+    server.wait_for_value("SELECT NULL, 1", "NULL");
     server.kill();
     let refused = TcpStream::connect(server.endpoint()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);

@@ -148,17 +148,8 @@ impl Instance {
     #[track_caller]
     pub fn wait_for_value(&self, question: &str, expected: &str) {
         let what = format!("{question} of {} is {expected}", self.endpoint());
-        wait_until(&what, seconds(20), || {
-            self.first_value(question).as_deref() == Some(expected)
-        });
-    }
-
-    fn first_value(&self, question: &str) -> Option<String> {
-        use mysql::prelude::Queryable;
-        sql::connect(&self.socket)
-            .ok()?
-            .query_first(question)
-            .ok()?
+        let value = || sql::first_value(&self.socket, question).ok().flatten();
+        wait_until(&what, seconds(20), || value().as_deref() == Some(expected));
     }
 
     /// SIGKILL: connections are reset, its port refuses.

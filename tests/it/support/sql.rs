@@ -53,6 +53,12 @@ pub fn query_named(socket: &Path, question: &str) -> Vec<NamedRow> {
     rows(socket, question).into_iter().map(named).collect()
 }
 
+/// The first column of the first row; none when there is no row.
+pub fn first_value(socket: &Path, question: &str) -> mysql::Result<Option<String>> {
+    let row: Option<Row> = connect(socket)?.query_first(question)?;
+    Ok(row.and_then(|row| row.unwrap().first().map(text)))
+}
+
 #[track_caller]
 fn rows(socket: &Path, question: &str) -> Vec<Row> {
     connect(socket)
