@@ -103,7 +103,8 @@ impl Store for Consul {
             .map_err(|what| self.reading(key, &what))
     }
 
-    /// `PUT /v1/kv/<key>?cas=<index>&flags=<cause>`, which answers `true` or `false`.
+    /// `PUT /v1/kv/<key>?cas=<index>&flags=<cause>`, which answers `true` or `false`. Writing what
+    /// the key holds already is `true` and leaves the index as it is (Consul 1.8.7).
     fn write(
         &self,
         key: &Key,

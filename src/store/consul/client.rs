@@ -1,5 +1,8 @@
 //! One HTTP exchange with the agent, within one deadline: the token, the limits and the one
 //! repetition. What an answer means is `answer`'s.
+//!
+//! ureq_proto logs every byte it sends, the token included, at trace level: the program's logger
+//! must never let that target's trace lines through.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
