@@ -111,7 +111,9 @@ impl FromStr for TagName {
     /// A sentence, if it is not one to 64 of `A-Z a-z 0-9 . _ -`.
     fn from_str(text: &str) -> Result<TagName, String> {
         let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-        if (1..=64).contains(&text.len()) && text.bytes().all(good) {
+        // In a key's path these two would mean another key.
+        let is_step = matches!(text, "." | "..");
+        if (1..=64).contains(&text.len()) && text.bytes().all(good) && !is_step {
             return Ok(TagName(text.to_owned()));
         }
         let start: String = text.chars().take(80).collect();
@@ -305,7 +307,7 @@ mod tests {
     fn a_tag_name_has_a_small_alphabet() {
         assert!("slave3301".parse::<TagName>().is_ok());
         assert!("A.b_c-9".parse::<TagName>().is_ok());
-        for bad in ["", "a b", "a/b", "a\n", "é", &"a".repeat(65)] {
+        for bad in ["", ".", "..", "a b", "a/b", "a\n", "é", &"a".repeat(65)] {
             assert!(bad.parse::<TagName>().is_err(), "{bad:?}");
         }
     }

@@ -8,7 +8,6 @@ use std::panic;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use confd_haproxy::backend::{Key, Kind};
 use confd_haproxy::checker::mysql::{MysqlChecker, Settings};
@@ -80,7 +79,7 @@ fn consul_store(start: &Start, resolver: &Resolver) -> Result<Arc<dyn Store>, Er
         address: start.consul_address.parse().map_err(usage)?,
         token: start.token.clone(),
         resolver: resolver.clone(),
-        timeout: Duration::from_secs(3),
+        timeout: consul::Settings::TIMEOUT,
     };
     Ok(Arc::new(Consul::new(settings).map_err(usage)?))
 }

@@ -33,6 +33,9 @@ use crate::secret::Secret;
 /// How often the primary is asked for its replicas while nothing happens.
 const REFRESH: Duration = Duration::from_secs(60);
 
+/// How long a server may take to notice that a connection was closed.
+const QUIT: Duration = Duration::from_millis(20);
+
 /// What a tag's section says of its servers.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -91,10 +94,10 @@ impl Checker for MysqlChecker {
     fn check(&mut self, server: &Endpoint) -> Health {
         let limit = Instant::now() + self.settings.timeout * 2;
         self.read_old_news();
-        if self.topology.family.is_none() {
+        if self.topology.family.is_none() && *server != self.settings.primary {
             self.refresh();
         }
-        let answer = self.ask(server);
+        let answer = self.ask_without_being_in_the_way(server);
         let health = match &answer {
             Ok((facts, _)) => self.judge_for_sure(server, facts, limit),
             Err(health) => health.clone(),
@@ -147,6 +150,22 @@ impl Checker for MysqlChecker {
 }
 
 impl MysqlChecker {
+    /// Asks one server. The idle connection may be what fills it up: then that goes first.
+    fn ask_without_being_in_the_way(
+        &mut self,
+        server: &Endpoint,
+    ) -> Result<(Facts, Option<Conn>), Health> {
+        let answer = self.ask(server);
+        let is_full = matches!(answer, Err(Health::Down(Fault::TooManyConnections)));
+        if self.idle.is_none() || !is_full {
+            return answer;
+        }
+        self.idle = None;
+        thread::sleep(QUIT);
+        // Without a connection to keep: the place is for clients.
+        self.ask(server).map(|(facts, _)| (facts, None))
+    }
+
     /// Asks one server and waits for the answer: at most one timeout, or two if an earlier probe
     /// of this server has to be waited for first.
     fn ask(&mut self, server: &Endpoint) -> Result<(Facts, Option<Conn>), Health> {

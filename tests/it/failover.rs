@@ -1,5 +1,7 @@
 //! checkmysqlslave with real MariaDB servers on loopback: when it moves, where, and when not.
 
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::scene::{CHECK, KEY, Scene, TIMEOUT, value, wait_for_more_ok, wait_for_status};
@@ -252,39 +254,34 @@ fn after_a_switch_over_the_replicas_of_the_new_primary_are_still_ours() {
 
 #[test]
 fn a_server_that_takes_no_more_connections_is_left() {
-    let full = Options::default()
-        .arg("--max-connections=10")
-        .arg("--extra-max-connections=1");
     let scene = Scene::start(1);
-    let used = MariaDb::with(full);
+    let used = MariaDb::with(Options::default().arg("--max-connections=10"));
+    let used_port = used.port();
     used.replicate_from(&scene.db.primary);
     scene.point_at(&used);
     let checker = scene.checker(CHECK);
     wait_for_more_ok(&checker, 2);
-    let clients: Vec<mysql::Conn> = fill(&used);
-    scene.wait_until_at(&scene.db.replicas[0]);
-    checker.wait_for_log(&format!(
-        "{} is down: too many connections",
-        used.endpoint()
-    ));
-    drop(clients);
+    thread::scope(|scope| {
+        let (stop, stopped) = mpsc::channel::<()>();
+        scope.spawn(move || crowd(used_port, &stopped));
+        scene.wait_until_at(&scene.db.replicas[0]);
+        checker.wait_for_log("is down: too many connections");
+        drop(stop);
+    });
 }
 
-/// Connects as an application until the server refuses.
-fn fill(server: &MariaDb) -> Vec<mysql::Conn> {
-    let options = || {
-        mysql::OptsBuilder::new()
+/// An application that takes every connection it can get, until it is told to stop.
+fn crowd(port: u16, stopped: &mpsc::Receiver<()>) {
+    let mut clients = Vec::new();
+    while stopped.recv_timeout(Duration::from_millis(1)) == Err(RecvTimeoutError::Timeout) {
+        let options = mysql::OptsBuilder::new()
             .ip_or_hostname(Some("127.0.0.1"))
-            .tcp_port(server.port())
+            .tcp_port(port)
             .user(Some("app"))
             .pass(Some("app"))
-            .prefer_socket(false)
-    };
-    let mut clients = Vec::new();
-    while let Ok(client) = mysql::Conn::new(options()) {
-        clients.push(client);
+            .prefer_socket(false);
+        clients.extend(mysql::Conn::new(options));
     }
-    clients
 }
 
 #[test]

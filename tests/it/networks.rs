@@ -118,8 +118,9 @@ fn a_name_service_that_never_answers_is_our_own_trouble_and_holds_up_no_check() 
     consul.put(KEY, &value("slave", "db1.example", PORT));
     let index = consul.get(KEY).unwrap().modify_index;
     // Nobody has the name server's address: questions to it are lost.
-    let conf =
-        format!("[slave]\nhost=db1.example\nport={PORT}\nuser=m\npassword=p\nproxyport=1\n{CHECK}");
+    let conf = format!(
+        "[slave]\nhost=db1.example\nport={PORT}\nuser=m\npassword=p\nproxyport=13351\n{CHECK}"
+    );
     let builder = CheckerBuilder::of("checkmysqlslave", "/bin/sh");
     let resolv = builder.dir().join("resolv.conf").display().to_string();
     let script = format!("mount --bind {resolv} /etc/resolv.conf && exec \"$0\" \"$@\"");

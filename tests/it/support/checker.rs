@@ -2,7 +2,8 @@
 //! `CONFD_HAPROXY_BIN` names another binary to test than the one just built.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -85,6 +86,8 @@ impl CheckerBuilder {
         let path = self.dir.join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, text).unwrap();
+        // It may hold a password, and the product warns if others can read that.
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         self
     }
 
@@ -116,10 +119,10 @@ impl CheckerBuilder {
     fn foreground_command(&self) -> Command {
         let mut command = spawner::mortal(&self.launch.program, self.launch.netns.as_deref());
         command.args(&self.launch.args);
-        command.envs(self.launch.env.iter().map(|(name, value)| (name, value)));
         for name in &self.launch.env_remove {
             command.env_remove(name);
         }
+        command.envs(self.launch.env.iter().map(|(name, value)| (name, value)));
         command
     }
 }
