@@ -33,6 +33,7 @@ rust-target:
 lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, imports
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --test bench -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	$(CARGO) test --locked --quiet --test lint
 

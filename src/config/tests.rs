@@ -1,3 +1,5 @@
+//! Whole conf files: what becomes of a section, and what is said about a bad one.
+
 use super::*;
 use crate::elect::is_excluded;
 

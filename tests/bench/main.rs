@@ -37,10 +37,15 @@ fn failovers(scene: &Scene) {
     let checker = scene.checker("");
     wait_for_more_ok(&checker, 2);
     let kills = (0..KILLS).map(|_| {
-        round(scene, &checker, MariaDb::kill, |server| {
-            server.restart();
-            wait_until("it replicates again", seconds(30), || server.replicates());
-        })
+        round(
+            scene,
+            &checker,
+            |server| server.kill(),
+            |server| {
+                server.restart();
+                wait_until("it replicates again", seconds(30), || server.replicates());
+            },
+        )
     });
     print(
         "kill -9, key moved after",
@@ -48,7 +53,14 @@ fn failovers(scene: &Scene) {
         &kills.collect::<Vec<_>>(),
         |d| d.as_secs_f64() * 1e3,
     );
-    let stops = (0..STOPS).map(|_| round(scene, &checker, MariaDb::stop, |server| server.cont()));
+    let stops = (0..STOPS).map(|_| {
+        round(
+            scene,
+            &checker,
+            |server| server.stop(),
+            |server| server.cont(),
+        )
+    });
     print(
         "SIGSTOP, key moved after",
         "s",
@@ -80,7 +92,7 @@ fn round(
     took
 }
 
-/// Memory, threads and CPU of a process with so many tags, after half a minute.
+/// Memory, threads and CPU of a process with so many tags, after some seconds.
 fn costs(scene: &Scene, tags: usize) {
     let conf = (0..tags).fold(String::new(), |mut conf, number| {
         let section = section(&format!("t{number}"), &scene.db.primary, "");
@@ -99,8 +111,8 @@ fn costs(scene: &Scene, tags: usize) {
     wait_for_more_ok(&checker, tags * 3);
     let pid = checker.daemon().pid();
     let before = cpu(pid);
-    wait_for_more_ok(&checker, tags * 20);
-    let per_check = (cpu(pid) - before) / (tags * 20) as f64;
+    wait_for_more_ok(&checker, tags * 10);
+    let per_check = (cpu(pid) - before) / (tags * 10) as f64;
     println!(
         "{tags:>3} tags: RSS {} kB (peak {} kB), {} threads, {:.2} ms CPU per cycle",
         status(pid, "VmRSS"),

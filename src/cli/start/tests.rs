@@ -1,3 +1,5 @@
+//! From the command line and the environment to a start: each way in, and what is wrong by name.
+
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

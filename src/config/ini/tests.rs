@@ -1,3 +1,5 @@
+//! Lines of a conf file, good and bad, with the line that each problem names.
+
 use super::*;
 
 /// `section.key=value` of everything that was read.
