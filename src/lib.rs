@@ -24,6 +24,7 @@ pub mod cycle;
 pub mod outcome;
 
 pub mod checker;
+pub mod source;
 pub mod store;
 
 pub mod elect;

@@ -327,7 +327,7 @@ fn a_dripping_server_sends_byte_after_byte() {
     stream.set_read_timeout(Some(seconds(5))).unwrap();
     let mut bytes = [0; 12];
     stream.read_exact(&mut bytes).unwrap();
-    assert_eq!(&bytes, b"\xf0\xff\xff\x00\x0a5.7.999");
+    assert_eq!(&bytes, b"\xf0\xff\x0f\x00\x0a5.7.999");
 }
 
 #[test]

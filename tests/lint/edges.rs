@@ -61,6 +61,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["backend", "endpoint", "idle", "resolve", "secret"],
     ),
     ("store", &["backend", "endpoint", "resolve", "secret"]),
+    (
+        "source",
+        &[
+            "backend", "backoff", "endpoint", "random", "resolve", "secret", "store",
+        ],
+    ),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
     ("logger", &["checker"]),
