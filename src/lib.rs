@@ -36,6 +36,7 @@ pub mod secret;
 
 pub mod report;
 pub mod supervisor;
+pub mod watch;
 
 pub mod cli;
 pub mod config;
