@@ -32,7 +32,7 @@ die() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 clean_up() {
     local status=$? one
     trap '' INT TERM HUP
-    for one in "${!running[@]}"; do kill -KILL -- "-$one" || true; done 2>/dev/null
+    for one in "${!running[@]}"; do kill -KILL -- "-$one" "$one" || true; done 2>/dev/null
     for one in "${!running[@]}"; do wait "$one" || true; done 2>/dev/null
     if [ -n "$dir" ]; then rm -rf "$dir" 2>/dev/null || { sleep 0.5 && rm -rf "$dir"; }; fi
     exit "$status"
@@ -80,7 +80,8 @@ free_port() {
 
 # --- MariaDB -------------------------------------------------------------------------------------
 
-# Small and quick; their data are thrown away.
+# Small and quick; their data are thrown away. A server that starts empties its tmpdir, so each gets
+# one of its own.
 install_options=(
     --no-defaults --user=root --auth-root-authentication-method=normal --skip-test-db
     --skip-name-resolve --innodb-log-file-size=4M
@@ -101,22 +102,24 @@ GRANT PROCESS, SLAVE MONITOR, REPLICATION MASTER ADMIN ON *.* TO monitor@'%';
 CREATE USER repl@'%' IDENTIFIED BY 'repl';
 GRANT REPLICATION SLAVE ON *.* TO repl@'%';
 SQL
-    start mariadb-install-db "${install_options[@]}" --datadir="$dir/data" \
+    mkdir "$dir/tmp"
+    start mariadb-install-db "${install_options[@]}" --datadir="$dir/data" --tmpdir="$dir/tmp" \
         --extra-file="$dir/users.sql" >"$dir/install.log" 2>&1
-    ended $! || die "mariadb-install-db failed:"$'\n'"$(tail -n 20 "$dir/install.log")"
+    ended $! || die "mariadb-install-db failed:"$'\n'"$(head -n 20 "$dir/install.log")"
     local name
     for name in "${names[@]}"; do
         cp -a --reflink=auto "$dir/data" "$dir/$name"
+        mkdir "$dir/tmp/$name"
     done
 }
 
-# The program itself, so that what is killed is the server and not a wrapper.
+# mariadbd itself: what is killed is the server and not a wrapper.
 start_server() {
     local name=$1 id=1
     [ "$name" = primary ] || id=$((1 + ${name#replica}))
-    start mariadbd "${server_options[@]}" --datadir="$dir/$name" --socket="$dir/$name/sock" \
-        --port="${port[$name]}" --server-id="$id" --report-host=127.0.0.1 \
-        --report-port="${port[$name]}" >>"$dir/$name.log" 2>&1
+    start mariadbd "${server_options[@]}" --datadir="$dir/$name" --tmpdir="$dir/tmp/$name" \
+        --socket="$dir/$name/sock" --port="${port[$name]}" --server-id="$id" \
+        --report-host=127.0.0.1 --report-port="${port[$name]}" >>"$dir/$name.log" 2>&1
     pid[$name]=$!
 }
 
