@@ -132,6 +132,11 @@ impl Tag {
         &self.key
     }
 
+    /// Successes in a row before a voluntary move.
+    pub fn rise(&self) -> u32 {
+        self.policy.rise
+    }
+
     /// The store's word in log lines.
     pub fn store_name(&self) -> &'static str {
         self.store.name()

@@ -184,21 +184,11 @@ impl Outcome {
                     format!("{text}: it was {from}, the configuration says {to}; {server} stays"),
                 )
             }
-            Outcome::NoCandidate {
-                server,
-                why,
-                survey,
-            } => {
-                let stays = server
-                    .as_ref()
-                    .map(|s| format!(" stays on {s}"))
-                    .unwrap_or_default();
+            Outcome::NoCandidate { why, survey, .. } => {
+                let asked = asked(survey);
                 (
                     Level::Error,
-                    format!(
-                        "{tag}{stays}: {why}; nobody can take over: {}",
-                        asked(survey)
-                    ),
+                    format!("{tag} stays as it is: {why}; nobody can take over: {asked}"),
                 )
             }
             Outcome::LostRace { wanted } => {
@@ -349,7 +339,7 @@ mod tests {
         };
         assert_eq!(
             line(&outcome),
-            "slave3301 stays on 10.0.21.7:3301: 10.0.21.7:3301 is down: connection refused; \
+            "slave3301 stays as it is: 10.0.21.7:3301 is down: connection refused; \
              nobody can take over: 10.0.21.8:3301 is down: not a replica, the list may be \
              incomplete (primary 10.0.21.5:3301: down: connection refused)"
         );

@@ -71,17 +71,27 @@ fn watch(mut tag: Tag, quiet: bool) {
     }
 }
 
-/// As many cycles as it takes to decide: a server that is failing is looked at again.
+/// As many cycles as it takes to decide: a server that is failing is looked at again, and one that
+/// serves badly as often as a better one must have been seen well.
 fn decide(plan: &Plan) -> State {
     let mut tag = (plan.make)();
     let mut reporter = Reporter::new(plan.name.clone(), tag.store_name(), false);
-    for _ in 0..MAX_CYCLES {
+    for cycle in 1..=MAX_CYCLES {
         let report = tag.run();
         reporter.report(&report.outcome, Instant::now());
-        let undecided = matches!(
-            report.outcome,
-            Outcome::Falling { .. } | Outcome::LostRace { .. }
-        );
+        let undecided = match &report.outcome {
+            Outcome::Falling { .. } | Outcome::LostRace { .. } => true,
+            Outcome::Kept {
+                health: Health::Degraded(_),
+                ..
+            } => cycle < tag.rise(),
+            Outcome::Kept { .. }
+            | Outcome::Moved { .. }
+            | Outcome::PortChanged { .. }
+            | Outcome::NoCandidate { .. }
+            | Outcome::Blind { .. }
+            | Outcome::StoreFailed { .. } => false,
+        };
         if !undecided {
             return report.outcome.state();
         }

@@ -114,12 +114,7 @@ impl Checker for MysqlChecker {
 
     fn survey(&mut self, except: Option<&Endpoint>) -> Survey {
         let answers = Round::new(self, except).run();
-        let primary = answers.get(&self.settings.primary);
-        let incomplete = match primary {
-            Some(Err(health)) => Some(format!("primary {}: {health}", self.settings.primary)),
-            Some(Ok(_)) | None => self.topology.hidden.clone(),
-        };
-        let candidates = answers
+        let candidates: Vec<Candidate> = answers
             .iter()
             .filter(|(server, _)| except != Some(*server))
             .map(|(server, answer)| Candidate {
@@ -130,6 +125,16 @@ impl Checker for MysqlChecker {
                 },
             })
             .collect();
+        // Once is enough: a candidate may say it already.
+        let is_said = |text: &String| {
+            candidates
+                .iter()
+                .any(|c| c.health.to_string().contains(text))
+        };
+        let incomplete = match answers.get(&self.settings.primary) {
+            Some(Err(health)) => Some(format!("primary {}: {health}", self.settings.primary)),
+            Some(Ok(_)) | None => self.topology.hidden.clone().filter(|text| !is_said(text)),
+        };
         Survey {
             candidates,
             incomplete,

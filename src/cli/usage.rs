@@ -40,9 +40,9 @@ Keeps the Consul key haproxy/mysqlslave/TAG on a live replica.
 
   --conf FILE       the sections to read (/etc/confd_haproxy/db.conf)
   --tag TAG,...     the sections to run; may be repeated (all)
-  --consul ADDR     host:port, https://host:port, unix:///path (localhost:8500)
+  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
-  --once            one cycle, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
+  --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing
   --debug           log more
   --help            this text
@@ -51,7 +51,7 @@ Keeps the Consul key haproxy/mysqlslave/TAG on a live replica.
 For sections that do not say it themselves:
   --max-lag SEC     how far a replica may be behind (30)
   --timeout SEC     the time a check may take, as in 0.25 (1)
-  --fall N          a server is down after N timeouts in a row (2)
+  --fall N          a server is down after N failures in a row (2)
   --rise N          a server is up after N good checks in a row (2)
   --interval SEC    the pause between two checks (1)
   --fallback WORD   without a replica: master, or keep the server (master)
@@ -61,5 +61,5 @@ For sections that do not say it themselves:
   --tls WORD        off: this build has no TLS to MySQL yet (off)
   --ca FILE         certificates for tls
 
-environment, if there is no option: CONSUL_HTTP_ADDR, CONSUL_HTTP_SSL,
+environment, if there is no option: CONSUL_HTTP_ADDR,
 CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";

@@ -43,6 +43,26 @@ fn without_the_process_privilege_the_primary_does_not_stand_in() {
 }
 
 #[test]
+fn without_the_privilege_for_the_list_of_replicas_the_grant_is_named_and_nobody_stands_in() {
+    let scene = Scene::start(1);
+    scene
+        .db
+        .primary
+        .sql("REVOKE REPLICATION MASTER ADMIN ON *.* FROM monitor@'%'");
+    let (code, said) = scene.once(CHECK, &[]);
+    // The replica listens on another port than the primary, so it cannot be found.
+    assert_eq!(code, 2, "{said}");
+    assert!(
+        said.contains("GRANT REPLICATION MASTER ADMIN ON *.* TO 'monitor'"),
+        "{said}"
+    );
+    assert!(
+        scene.consul.get(KEY).is_none(),
+        "the primary stands in for replicas not seen"
+    );
+}
+
+#[test]
 fn without_the_privilege_for_the_status_the_grant_is_named() {
     let scene = Scene::start(1);
     let conf = scene

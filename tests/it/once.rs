@@ -28,6 +28,16 @@ fn one_pass_decides_and_exits_with_the_state() {
 }
 
 #[test]
+fn one_pass_makes_a_voluntary_move_too() {
+    let scene = Scene::start(1);
+    scene.point_at(&scene.db.primary);
+    let (code, said) = scene.once(CHECK, &[]);
+    assert_eq!(code, 0, "{said}");
+    assert_eq!(scene.current(), scene.db.replicas[0].endpoint());
+    assert_eq!(scene.kv().flags, 2);
+}
+
+#[test]
 fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     let scene = Scene::start(1);
     let (code, said) = scene.once(CHECK, &["--dry-run"]);

@@ -36,11 +36,16 @@ pub fn registered(rows: &[Row], source: &Endpoint) -> BTreeSet<Endpoint> {
 pub fn dumping(process_list: &[Row], source: &Endpoint) -> BTreeSet<Endpoint> {
     process_list
         .iter()
-        .filter(|row| row.text(&["Command"]).starts_with("Binlog Dump"))
+        .filter(|row| is_dump(row))
         .filter_map(|row| peer_host(row.text(&["Host"])))
         .map(|host| Endpoint::new(as_seen_from_here(host, source), source.port))
         .filter(|e| e != source)
         .collect()
+}
+
+/// Whether anybody replicates from this server at all.
+pub fn somebody_dumps(process_list: &[Row]) -> bool {
+    process_list.iter().any(is_dump)
 }
 
 /// Whether a process list shows threads of others than `user`, which takes the PROCESS privilege.
@@ -61,6 +66,10 @@ pub fn grants_process(grants: &[Row]) -> bool {
                 .map(str::trim)
                 .any(|p| p == "PROCESS" || p == "ALL PRIVILEGES")
         })
+}
+
+fn is_dump(row: &Row) -> bool {
+    row.text(&["Command"]).starts_with("Binlog Dump")
 }
 
 /// The host of a process list's `Host`: `10.0.0.7:41234`, `2001:db8::7:41234`, `db7:41234`, or

@@ -20,6 +20,10 @@ use crate::secret::Secret;
 const MAX_PACKET: usize = 4 << 20;
 /// Rows of one answer. A process list may be long; nothing else is.
 const MAX_ROWS: usize = 100_000;
+/// What the status takes: in MariaDB from 10.5 on, and elsewhere.
+const STATUS_GRANTS: [&str; 2] = ["SLAVE MONITOR", "REPLICATION CLIENT"];
+/// What the list of replicas takes: in MariaDB from 10.5 on, and elsewhere.
+const REPLICAS_GRANTS: [&str; 2] = ["REPLICATION MASTER ADMIN", "REPLICATION SLAVE"];
 /// The least that is left for a network operation; 0 would mean "for ever".
 const LEAST: Duration = Duration::from_millis(1);
 
@@ -103,14 +107,6 @@ impl Dialect {
         match self {
             Dialect::AllSlaves | Dialect::Slave => "SHOW SLAVE HOSTS",
             Dialect::Replica => "SHOW REPLICAS",
-        }
-    }
-
-    /// The grant that the status statement needs.
-    fn status_grant(self) -> &'static str {
-        match self {
-            Dialect::AllSlaves => "SLAVE MONITOR",
-            Dialect::Replica | Dialect::Slave => "REPLICATION CLIENT",
         }
     }
 }
@@ -219,7 +215,8 @@ impl Question {
                 Ok(rows) => return Ok((dialect, rows)),
                 Err(error) if has_code(&error, code::PARSE_ERROR) => refusal = Some(error),
                 Err(error) if has_code(&error, code::SPECIFIC_ACCESS_DENIED) => {
-                    return Err(self.missing_grant(dialect.status_grant()));
+                    let advice = self.grant_advice(&needed(&error, STATUS_GRANTS));
+                    return Err(Failure::Unknown(Trouble(advice)));
                 }
                 Err(error) => return Err(self.failure(&error)),
             }
@@ -237,9 +234,13 @@ impl Question {
     }
 
     fn discover(&self, conn: &mut Conn, dialect: Dialect) -> Result<Discovery, Failure> {
-        let registered = match rows(conn, dialect.replicas_statement()) {
-            Ok(rows) => rows,
-            Err(error) if is_refusal(&error) => Vec::new(),
+        let (registered, denied) = match rows(conn, dialect.replicas_statement()) {
+            Ok(rows) => (rows, None),
+            Err(error) if has_code(&error, code::SPECIFIC_ACCESS_DENIED) => (
+                Vec::new(),
+                Some(self.grant_advice(&needed(&error, REPLICAS_GRANTS))),
+            ),
+            Err(error) if has_code(&error, code::PARSE_ERROR) => (Vec::new(), None),
             Err(error) => return Err(self.failure(&error)),
         };
         let list = rows(conn, "SHOW PROCESSLIST").map_err(|e| self.failure(&e))?;
@@ -247,14 +248,12 @@ impl Question {
             || discovery::grants_process(&rows(conn, "SHOW GRANTS").map_err(|e| self.failure(&e))?);
         let mut replicas = discovery::registered(&registered, &self.server);
         replicas.append(&mut discovery::dumping(&list, &self.server));
-        Ok(Discovery {
-            replicas,
-            hidden: (!sees_all).then(|| self.grant_advice("PROCESS")),
-        })
-    }
-
-    fn missing_grant(&self, privilege: &str) -> Failure {
-        Failure::Unknown(Trouble(self.grant_advice(privilege)))
+        let hidden = match sees_all {
+            false => Some(self.grant_advice("PROCESS")),
+            // Somebody replicates, and the ports that they report cannot be seen.
+            true => denied.filter(|_| discovery::somebody_dumps(&list)),
+        };
+        Ok(Discovery { replicas, hidden })
     }
 
     fn grant_advice(&self, privilege: &str) -> String {
@@ -274,9 +273,12 @@ fn has_code(error: &Error, code: u16) -> bool {
     matches!(error, Error::MySqlError(e) if e.code == code)
 }
 
-/// The server said no to this statement, and the connection is still good.
-fn is_refusal(error: &Error) -> bool {
-    has_code(error, code::PARSE_ERROR) || has_code(error, code::SPECIFIC_ACCESS_DENIED)
+/// The privilege to ask for: the first of these that the server's message names, for the names
+/// differ from version to version; else the last.
+fn needed(error: &Error, privileges: [&'static str; 2]) -> String {
+    let text = error.to_string();
+    let [first, last] = privileges;
+    (if text.contains(first) { first } else { last }).to_owned()
 }
 
 fn rows(conn: &mut Conn, statement: &str) -> Result<Vec<Row>, Error> {

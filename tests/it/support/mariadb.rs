@@ -72,6 +72,8 @@ impl MariaDb {
         let launch = Launch::new("mariadb", program("mariadbd"))
             .args(SERVER)
             .arg(format!("--datadir={}", data.display()))
+            // A server that starts deletes temporary tables it finds in its tmpdir.
+            .arg(format!("--tmpdir={}", data.display()))
             .arg(format!("--socket={}", data.join("sock").display()));
         Self(Instance::start(dir, launch, options))
     }
