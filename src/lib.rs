@@ -47,3 +47,7 @@ pub mod backoff;
 pub mod idle;
 pub mod random;
 pub mod resolve;
+pub mod tables;
+
+#[cfg(test)]
+mod scratch;

@@ -25,7 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backend", "config", "endpoint", "error", "nearest", "secret",
+            "backend", "config", "endpoint", "error", "nearest", "secret", "tables",
         ],
     ),
     (
@@ -67,6 +67,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backend", "backoff", "endpoint", "random", "resolve", "secret", "store",
         ],
     ),
+    ("resource", &["tables"]),
+    ("stage", &["random"]),
+    ("command", &[]),
+    ("tables", &["nearest"]),
+    ("scratch", &["random"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
     ("logger", &["checker"]),
