@@ -37,6 +37,9 @@ pub mod secret;
 pub mod report;
 pub mod supervisor;
 
+pub mod command;
+pub mod stage;
+
 pub mod cli;
 pub mod config;
 pub mod error;
