@@ -38,6 +38,7 @@ pub mod report;
 pub mod supervisor;
 
 pub mod command;
+pub mod resource;
 pub mod stage;
 
 pub mod cli;

@@ -32,6 +32,21 @@ const DEFAULT_MODE: u32 = 0o644;
 /// The bits of a file's mode that are permissions.
 const PERMISSIONS: u32 = 0o7777;
 
+/// What to do about an error.
+const ADVICE: &[(io::ErrorKind, &str)] = &[
+    (io::ErrorKind::StorageFull, "make room on the disk"),
+    (io::ErrorKind::QuotaExceeded, "make room on the disk"),
+    (
+        io::ErrorKind::PermissionDenied,
+        "let this user do it, or run as root",
+    ),
+    (
+        io::ErrorKind::ReadOnlyFilesystem,
+        "make the directory writable (under systemd: ReadWritePaths=)",
+    ),
+    (io::ErrorKind::NotFound, "make its directory"),
+];
+
 /// What a resource says about the file's owner and permissions. As in confd, an owner that is not
 /// said is ours, and permissions that are not said are those that the file has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -141,15 +156,8 @@ impl Drop for Staged {
 
 impl StageError {
     fn new(doing: &str, path: &Path, error: &io::Error) -> StageError {
-        let next = match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; make room on the disk",
-            io::ErrorKind::PermissionDenied => "; let this user do it, or run as root",
-            io::ErrorKind::ReadOnlyFilesystem => {
-                "; make the directory writable (under systemd: ReadWritePaths=)"
-            }
-            io::ErrorKind::NotFound => "; make its directory",
-            _ => "",
-        };
+        let advice = ADVICE.iter().find(|(kind, _)| *kind == error.kind());
+        let next = advice.map_or_else(String::new, |(_, what)| format!("; {what}"));
         StageError(format!("{doing} {}: {error}{next}", path.display()))
     }
 }

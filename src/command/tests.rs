@@ -65,8 +65,14 @@ fn a_command_that_ends_is_not_waited_for_longer() {
 
 #[test]
 fn a_failure_has_its_status_and_its_output() {
-    assert_eq!(run_long("echo no; exit 3"), failed_with("exit status 3", "no\n"));
-    assert_eq!(run_long("kill -KILL $$"), failed_with("killed by signal 9", ""));
+    assert_eq!(
+        run_long("echo no; exit 3"),
+        failed_with("exit status 3", "no\n")
+    );
+    assert_eq!(
+        run_long("kill -KILL $$"),
+        failed_with("killed by signal 9", "")
+    );
     let CommandResult::Failed { status, output } = run_long("/nonexistent/haproxy -c") else {
         panic!("it cannot succeed");
     };

@@ -20,8 +20,8 @@ pub struct Findings {
     file: PathBuf,
     /// What makes the file useless.
     pub problems: Vec<Problem>,
-    /// What should be logged: `file:line: message`.
-    pub warnings: Vec<String>,
+    /// What is odd.
+    pub warnings: Vec<Problem>,
 }
 
 impl Findings {
@@ -48,8 +48,17 @@ impl Findings {
 
     /// Something in a line is odd.
     pub fn warning(&mut self, line: usize, message: impl Into<String>) {
-        let warning = self.make(Some(line), message.into()).to_string();
+        let warning = self.make(Some(line), message.into());
         self.warnings.push(warning);
+    }
+
+    /// Everything by line, when the file is of no use: what is only odd may be the reason, as a
+    /// key that is mistyped is the reason of one that is missing.
+    pub fn all(self) -> Vec<Problem> {
+        let mut all = self.problems;
+        all.extend(self.warnings);
+        all.sort_by_key(|problem| problem.line);
+        all
     }
 
     fn make(&self, line: Option<usize>, message: String) -> Problem {

@@ -8,8 +8,12 @@ fn parsed(text: &str) -> (Table, Findings) {
     (table, findings)
 }
 
+fn texts(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(Problem::to_string).collect()
+}
+
 fn shown(findings: &Findings) -> Vec<String> {
-    findings.problems.iter().map(Problem::to_string).collect()
+    texts(&findings.problems)
 }
 
 #[test]
@@ -78,7 +82,7 @@ fn what_nobody_asked_for_is_a_warning_with_the_nearest_name() {
     inner.finish(&mut findings);
     table.finish(&mut findings);
     assert_eq!(
-        findings.warnings,
+        texts(&findings.warnings),
         [
             "a.toml:2: unknown key 'srcs' in [template], did you mean 'src'?",
             "a.toml:3: unknown key 'colour' in [template]",
