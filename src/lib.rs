@@ -16,6 +16,8 @@
 //!   rows do no I/O, read no clock and log nothing.
 //! - Only `main` prints errors and chooses the exit code; only `config` and `cli` know the conf
 //!   file and the environment; only `logger` knows what a log line looks like.
+//! - `resource` says what is rendered and where to, `stage` puts files in their places, `command`
+//!   runs what checks and reloads them; they know nothing of each other.
 //! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
 //!
 //! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.

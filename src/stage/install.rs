@@ -76,12 +76,13 @@ impl Staged {
         let after = fs::read(&self.path).map_err(failed)?;
         let mut options = OpenOptions::new();
         let mut file = options.write(true).open(&self.target).map_err(failed)?;
+        self.own(&file)?;
         if let Err(error) = overwrite(&mut file, &after) {
             let restored = options.write(true).open(&self.target);
             let _ = restored.and_then(|mut file| overwrite(&mut file, &before));
             return Err(failed(error));
         }
-        self.own(&file)
+        Ok(())
     }
 }
 
