@@ -38,6 +38,7 @@ pub mod secret;
 
 pub mod report;
 pub mod supervisor;
+pub mod watch;
 
 pub mod command;
 pub mod resource;

@@ -20,7 +20,8 @@ use confd_haproxy::logger;
 use confd_haproxy::resolve::Resolver;
 use confd_haproxy::store::Store;
 use confd_haproxy::store::consul::{self, Consul};
-use confd_haproxy::supervisor::{self, Plan};
+use confd_haproxy::supervisor::{self, Work};
+use confd_haproxy::watch::{self, Plan};
 
 /// The exit code when the program cannot start for a reason that is not the user's.
 const CANNOT_START: u8 = 1;
@@ -61,10 +62,12 @@ fn check_mysql_slave(args: Args) -> Result<ExitCode, Error> {
         .min()
         .unwrap_or_default();
     let plan = |tag| plan(tag, &start, &store, &resolver, journal);
-    let plans = start.tags.iter().cloned().map(plan).collect();
-    Ok(match start.once {
-        true => supervisor::run_once(plans).map(|state| ExitCode::from(state.code())),
-        false => supervisor::run(plans, interval, journal).map(|()| ExitCode::SUCCESS),
+    let plans = start.tags.iter().cloned().map(plan);
+    Ok(if start.once {
+        watch::once(plans.collect()).map(|state| ExitCode::from(state.code()))
+    } else {
+        let works: Vec<Work> = plans.map(|plan| plan.work(journal)).collect();
+        supervisor::run(works, interval).map(|()| ExitCode::SUCCESS)
     }
     .unwrap_or_else(|error| {
         complain(&format!(

@@ -1,4 +1,5 @@
-//! A thread for each tag. A tag whose thread panics starts again, and no other tag notices.
+//! A thread for each work: a tag, or the renderer. One whose thread panics starts again, and no
+//! other notices.
 
 use std::fmt;
 use std::io;
@@ -6,276 +7,116 @@ use std::panic::{self, AssertUnwindSafe};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::backend::TagName;
 use crate::backoff::Backoff;
 use crate::checker::probe::panic_text;
-use crate::checker::{Health, Wake};
-use crate::cycle::Tag;
-use crate::outcome::{Outcome, State};
 use crate::random::random;
-use crate::report::Reporter;
 
-/// A tag's thread only waits and decides; probes have their own.
-const STACK: usize = if cfg!(debug_assertions) {
-    1024 * 1024
+/// The stack of a work's thread, in bytes: it waits and decides; probes have their own. Debug
+/// builds need far more.
+pub const STACK: usize = if cfg!(debug_assertions) {
+    2 * 1024 * 1024
 } else {
     256 * 1024
 };
-/// The pause before the first restart of a tag that panicked, and the longest one.
+/// The pause before the first restart of a work that panicked, and the longest one.
 const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
-/// The first pause before an early start that followed another one in vain.
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-/// How many cycles a single pass may take to come to a decision.
-const MAX_CYCLES: u32 = 200;
 
-/// Makes a tag, at the start and after a panic.
-pub type MakeTag = Box<dyn Fn() -> Tag + Send>;
-
-/// One tag to run.
-pub struct Plan {
-    /// Its name.
-    pub name: TagName,
-    /// Makes it.
-    pub make: MakeTag,
+/// Something that is done for ever.
+pub struct Work {
+    /// Its name, for the thread and the log.
+    pub name: String,
+    /// Does it; a return ends the thread, a panic starts it again.
+    pub run: Box<dyn Fn() + Send>,
 }
 
-/// Runs every tag for ever, each in a thread of its own. The starts are spread over `interval`, so
-/// that many tags do not ask their servers in step. `quiet` says that only news is logged.
+/// Does every work, each in a thread of its own. The starts are spread over `interval`, so that
+/// many tags do not ask their servers in step.
 ///
 /// # Errors
 /// When a thread cannot be started.
-pub fn run(plans: Vec<Plan>, interval: Duration, quiet: bool) -> io::Result<()> {
-    let gap = interval / u32::try_from(plans.len()).unwrap_or(u32::MAX).max(1);
-    let threads: io::Result<Vec<JoinHandle<()>>> = (0u32..)
-        .zip(plans)
-        .map(|(index, plan)| {
-            thread::Builder::new()
-                .name(plan.name.to_string())
-                .stack_size(STACK)
-                .spawn(move || {
-                    thread::sleep(gap * index);
-                    tend(&plan, quiet, RESTART);
-                })
+pub fn run(works: Vec<Work>, interval: Duration) -> io::Result<()> {
+    let gap = interval / u32::try_from(works.len()).unwrap_or(u32::MAX).max(1);
+    let start = |(index, work): (u32, Work)| {
+        let builder = thread::Builder::new()
+            .name(work.name.clone())
+            .stack_size(STACK);
+        builder.spawn(move || {
+            thread::sleep(gap * index);
+            tend(&work, RESTART);
         })
-        .collect();
+    };
+    let threads: io::Result<Vec<JoinHandle<()>>> = (0u32..).zip(works).map(start).collect();
     for thread in threads? {
-        // Cannot fail: `tend` catches every panic, and never returns.
+        // Cannot fail: `tend` catches every panic.
         drop(thread.join());
     }
     Ok(())
 }
 
-/// Runs every tag until it has come to a decision, and gives the worst state.
-///
-/// # Errors
-/// When a thread cannot be started.
-pub fn run_once(plans: Vec<Plan>) -> io::Result<State> {
-    let threads: io::Result<Vec<JoinHandle<State>>> = plans
-        .into_iter()
-        .map(|plan| {
-            let name = plan.name.to_string();
-            thread::Builder::new()
-                .name(name)
-                .stack_size(STACK)
-                .spawn(move || decide(&plan))
-        })
-        .collect();
-    let states = threads?
-        .into_iter()
-        .map(|thread| thread.join().unwrap_or(State::Unknown));
-    Ok(states.max().unwrap_or(State::Ok))
-}
-
-/// Looks after one tag for ever.
-fn tend(plan: &Plan, quiet: bool, (first, longest): (Duration, Duration)) {
+fn tend(work: &Work, (first, longest): (Duration, Duration)) {
     let mut pause = Backoff::new(first, longest);
     loop {
         let started = Instant::now();
-        let end = panic::catch_unwind(AssertUnwindSafe(|| watch((plan.make)(), quiet)));
-        let Err(payload) = end else { return };
+        let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| (work.run)())) else {
+            return;
+        };
         if started.elapsed() > longest {
             pause.succeeded();
         }
         pause.failed(Instant::now(), random());
-        let text = panic_text(&*payload);
-        log::error!(target: plan.name.as_str(), "{} failed: {text}; it starts again", plan.name);
-        while !pause.ready(Instant::now()) {
-            thread::sleep(first / 10);
-        }
+        let (name, text) = (work.name.as_str(), panic_text(&*payload));
+        log::error!(target: name, "{name} failed: {text}; it starts again");
+        thread::sleep(pause.remaining(Instant::now()));
     }
 }
 
-/// One cycle after the other.
-fn watch(mut tag: Tag, quiet: bool) {
-    let mut reporter = Reporter::new(tag.key().tag().clone(), tag.store_name(), quiet);
-    let mut early = EarlyStart::default();
-    loop {
-        let report = tag.run();
-        reporter.report(&report.outcome, Instant::now());
-        early.judge(&report.outcome);
-        let wake = tag.wait(report.next);
-        thread::sleep(early.pause(wake, report.next.saturating_duration_since(Instant::now())));
-    }
-}
-
-/// As many cycles as it takes to decide: a server that is failing is looked at again.
-fn decide(plan: &Plan) -> State {
-    let mut tag = (plan.make)();
-    let mut reporter = Reporter::new(plan.name.clone(), tag.store_name(), false);
-    for _ in 0..MAX_CYCLES {
-        let report = tag.run();
-        reporter.report(&report.outcome, Instant::now());
-        let undecided = matches!(
-            report.outcome,
-            Outcome::Falling { .. } | Outcome::LostRace { .. }
-        );
-        if !undecided {
-            return report.outcome.state();
-        }
-        thread::sleep(report.next.saturating_duration_since(Instant::now()));
-    }
-    State::Unknown
-}
-
-/// Keeps a server that closes idle connections from making the loop a busy one: an early start
-/// that found the server well makes the next early start wait, longer each time.
-#[derive(Debug, Default)]
-struct EarlyStart {
-    woken: bool,
-    pause: Duration,
-}
-
-impl EarlyStart {
-    /// The pause after a wait that ended like this, with `left` to the regular start.
-    fn pause(&mut self, wake: Wake, left: Duration) -> Duration {
-        self.woken = wake == Wake::ServerClosed;
-        match wake {
-            Wake::Elapsed => {
-                self.pause = Duration::ZERO;
-                Duration::ZERO
-            }
-            Wake::ServerClosed => self.pause.min(left),
-        }
-    }
-
-    /// Was it in vain?
-    fn judge(&mut self, outcome: &Outcome) {
-        let in_vain = matches!(
-            outcome,
-            Outcome::Kept {
-                health: Health::Up { .. },
-                ..
-            }
-        );
-        if self.woken && in_vain {
-            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, Duration::from_secs(3600));
-        }
-    }
-}
-
-impl fmt::Debug for Plan {
+impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Plan({})", self.name)
+        write!(f, "Work({})", self.name)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::Mutex;
     use std::sync::mpsc;
 
     use super::*;
-    use crate::backend::{Key, Kind};
-    use crate::checker::{Checker, Survey};
-    use crate::cycle::tests::{FakeStore, policy};
-    use crate::endpoint::Endpoint;
 
-    /// Panics in its first cycles, then says each time that it was asked.
-    struct Fragile {
-        panics_left: Arc<AtomicUsize>,
-        asked: mpsc::Sender<()>,
-    }
-
-    impl Checker for Fragile {
-        fn check(&mut self, _: &Endpoint) -> Health {
-            let left = self.panics_left.load(Ordering::SeqCst);
-            if left > 0 {
-                self.panics_left.store(left - 1, Ordering::SeqCst);
+    /// Panics so many times, then says each time that it runs.
+    fn fragile(name: &str, panics: usize) -> (Work, mpsc::Receiver<()>) {
+        let (ran, receiver) = mpsc::channel();
+        let left = Mutex::new(panics);
+        let run = Box::new(move || {
+            let mut left = left.lock().unwrap_or_else(|e| e.into_inner());
+            if *left > 0 {
+                *left -= 1;
                 panic!("a driver gave up");
             }
-            // The receiver goes away when the test has seen enough.
-            let _ = self.asked.send(());
-            Health::Up { lag: 0 }
-        }
-
-        fn survey(&mut self, _: Option<&Endpoint>) -> Survey {
-            Survey::default()
-        }
-
-        fn wait(&mut self, at_most: Duration) -> Wake {
-            thread::sleep(at_most.min(Duration::from_millis(5)));
-            Wake::Elapsed
-        }
-    }
-
-    fn fragile(name: &str, panics: usize) -> (Plan, mpsc::Receiver<()>) {
-        let (asked, receiver) = mpsc::channel();
-        let panics_left = Arc::new(AtomicUsize::new(panics));
-        let name: TagName = name.parse().unwrap();
-        let key = Key::new(Kind::MysqlSlave, name.clone());
-        let store = Arc::new(FakeStore::holding(&format!(
-            r#"{{"name":"{name}", "host":"10.0.0.2", "port":1, "proxyport":2}}"#
-        )));
-        let make: MakeTag = Box::new(move || {
-            let (panics_left, asked) = (Arc::clone(&panics_left), asked.clone());
-            let checker = Box::new(Fragile { panics_left, asked });
-            let store = Arc::clone(&store);
-            Tag::new(key.clone(), policy(), checker, store)
+            while ran.send(()).is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
         });
-        (Plan { name, make }, receiver)
+        (
+            Work {
+                name: name.to_owned(),
+                run,
+            },
+            receiver,
+        )
     }
 
     #[test]
-    fn a_tag_that_panics_starts_again_and_no_other_tag_notices() {
-        let (weak, weak_asked) = fragile("weak", 2);
-        let (strong, strong_asked) = fragile("strong", 0);
+    fn a_work_that_panics_starts_again_and_no_other_notices() {
+        let (weak, weak_ran) = fragile("weak", 2);
+        let (strong, strong_ran) = fragile("strong", 0);
         let brief = (Duration::from_millis(10), Duration::from_millis(20));
-        thread::spawn(move || tend(&weak, true, brief));
-        thread::spawn(move || tend(&strong, true, brief));
+        thread::spawn(move || tend(&weak, brief));
+        thread::spawn(move || tend(&strong, brief));
         let limit = Duration::from_secs(20);
         for _ in 0..3 {
-            strong_asked.recv_timeout(limit).unwrap();
-            weak_asked.recv_timeout(limit).unwrap();
+            strong_ran.recv_timeout(limit).unwrap();
+            weak_ran.recv_timeout(limit).unwrap();
         }
-    }
-
-    #[test]
-    fn one_pass_ends_with_the_worst_state() {
-        let (fine, _asked) = fragile("fine", 0);
-        assert_eq!(run_once(vec![fine]).unwrap(), State::Ok);
-        let (fine, _asked) = fragile("fine", 0);
-        let (broken, _asked) = fragile("broken", 1);
-        assert_eq!(run_once(vec![fine, broken]).unwrap(), State::Unknown);
-    }
-
-    #[test]
-    fn early_starts_in_vain_wait_longer_each_time_and_a_full_wait_forgives() {
-        let server: Endpoint = "10.0.0.2:1".parse().unwrap();
-        let well = Outcome::Kept {
-            server,
-            health: Health::Up { lag: 0 },
-        };
-        let mut early = EarlyStart::default();
-        let second = Duration::from_secs(1);
-        let mut pauses = Vec::new();
-        for _ in 0..6 {
-            pauses.push(early.pause(Wake::ServerClosed, second).as_millis());
-            early.judge(&well);
-        }
-        assert_eq!(pauses, [0, 50, 100, 200, 400, 800]);
-        assert_eq!(early.pause(Wake::ServerClosed, second / 2), second / 2);
-        assert_eq!(early.pause(Wake::Elapsed, Duration::ZERO), Duration::ZERO);
-        assert_eq!(early.pause(Wake::ServerClosed, second), Duration::ZERO);
     }
 }

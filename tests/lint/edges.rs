@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "resolve",
             "store",
             "supervisor",
+            "watch",
         ],
     ),
     (
@@ -32,10 +33,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "config",
         &["backend", "elect", "endpoint", "error", "nearest", "secret"],
     ),
+    ("supervisor", &["backoff", "checker", "random"]),
     (
-        "supervisor",
+        "watch",
         &[
-            "backend", "backoff", "checker", "cycle", "outcome", "random", "report",
+            "backend",
+            "checker",
+            "cycle",
+            "outcome",
+            "report",
+            "supervisor",
         ],
     ),
     ("report", &["backend", "checker", "outcome"]),

@@ -1,0 +1,234 @@
+//! One tag, cycle after cycle: when the next one starts, and what is said of it.
+
+use std::fmt;
+use std::io;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::backend::TagName;
+use crate::checker::{Health, Wake};
+use crate::cycle::Tag;
+use crate::outcome::{Outcome, State};
+use crate::report::Reporter;
+use crate::supervisor::{STACK, Work};
+
+/// The first pause before an early start that followed another one in vain.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// How many cycles a single pass may take to come to a decision.
+const MAX_CYCLES: u32 = 200;
+
+/// Makes a tag, at the start and after a panic.
+pub type MakeTag = Box<dyn Fn() -> Tag + Send>;
+
+/// One tag to look after.
+pub struct Plan {
+    /// Its name.
+    pub name: TagName,
+    /// Makes it.
+    pub make: MakeTag,
+}
+
+impl Plan {
+    /// The work of looking after the tag for ever. `quiet` says that only news is logged.
+    pub fn work(self, quiet: bool) -> Work {
+        Work {
+            name: self.name.to_string(),
+            run: Box::new(move || watch((self.make)(), quiet)),
+        }
+    }
+}
+
+/// Runs every tag until it has come to a decision, and gives the worst state.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn once(plans: Vec<Plan>) -> io::Result<State> {
+    let threads: io::Result<Vec<JoinHandle<State>>> = plans
+        .into_iter()
+        .map(|plan| {
+            let builder = thread::Builder::new()
+                .name(plan.name.to_string())
+                .stack_size(STACK);
+            builder.spawn(move || decide(&plan))
+        })
+        .collect();
+    let states = threads?
+        .into_iter()
+        .map(|thread| thread.join().unwrap_or(State::Unknown));
+    Ok(states.max().unwrap_or(State::Ok))
+}
+
+/// One cycle after the other.
+fn watch(mut tag: Tag, quiet: bool) {
+    let mut reporter = Reporter::new(tag.key().tag().clone(), tag.store_name(), quiet);
+    let mut early = EarlyStart::default();
+    loop {
+        let report = tag.run();
+        reporter.report(&report.outcome, Instant::now());
+        early.judge(&report.outcome);
+        let wake = tag.wait(report.next);
+        thread::sleep(early.pause(wake, report.next.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// As many cycles as it takes to decide: a server that is failing is looked at again.
+fn decide(plan: &Plan) -> State {
+    let mut tag = (plan.make)();
+    let mut reporter = Reporter::new(plan.name.clone(), tag.store_name(), false);
+    for _ in 0..MAX_CYCLES {
+        let report = tag.run();
+        reporter.report(&report.outcome, Instant::now());
+        let undecided = matches!(
+            report.outcome,
+            Outcome::Falling { .. } | Outcome::LostRace { .. }
+        );
+        if !undecided {
+            return report.outcome.state();
+        }
+        thread::sleep(report.next.saturating_duration_since(Instant::now()));
+    }
+    State::Unknown
+}
+
+/// Keeps a server that closes idle connections from making the loop a busy one: an early start
+/// that found the server well makes the next early start wait, longer each time.
+#[derive(Debug, Default)]
+struct EarlyStart {
+    woken: bool,
+    pause: Duration,
+}
+
+impl EarlyStart {
+    /// The pause after a wait that ended like this, with `left` to the regular start.
+    fn pause(&mut self, wake: Wake, left: Duration) -> Duration {
+        self.woken = wake == Wake::ServerClosed;
+        match wake {
+            Wake::Elapsed => {
+                self.pause = Duration::ZERO;
+                Duration::ZERO
+            }
+            Wake::ServerClosed => self.pause.min(left),
+        }
+    }
+
+    /// Was it in vain?
+    fn judge(&mut self, outcome: &Outcome) {
+        let in_vain = matches!(
+            outcome,
+            Outcome::Kept {
+                health: Health::Up { .. },
+                ..
+            }
+        );
+        if self.woken && in_vain {
+            self.pause = (self.pause * 2).clamp(FIRST_PAUSE, Duration::from_secs(3600));
+        }
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plan({})", self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::backend::{Key, Kind};
+    use crate::checker::{Checker, Survey};
+    use crate::cycle::tests::{FakeStore, policy};
+    use crate::endpoint::Endpoint;
+    use crate::supervisor;
+
+    /// Panics in its first cycles, then says each time that it was asked.
+    struct Fragile {
+        panics_left: Arc<AtomicUsize>,
+        asked: mpsc::Sender<()>,
+    }
+
+    impl Checker for Fragile {
+        fn check(&mut self, _: &Endpoint) -> Health {
+            let left = self.panics_left.load(Ordering::SeqCst);
+            if left > 0 {
+                self.panics_left.store(left - 1, Ordering::SeqCst);
+                panic!("a driver gave up");
+            }
+            // The receiver goes away when the test has seen enough.
+            let _ = self.asked.send(());
+            Health::Up { lag: 0 }
+        }
+
+        fn survey(&mut self, _: Option<&Endpoint>) -> Survey {
+            Survey::default()
+        }
+
+        fn wait(&mut self, at_most: Duration) -> Wake {
+            thread::sleep(at_most.min(Duration::from_millis(5)));
+            Wake::Elapsed
+        }
+    }
+
+    fn fragile(name: &str, panics: usize) -> (Plan, mpsc::Receiver<()>) {
+        let (asked, receiver) = mpsc::channel();
+        let panics_left = Arc::new(AtomicUsize::new(panics));
+        let name: TagName = name.parse().unwrap();
+        let key = Key::new(Kind::MysqlSlave, name.clone());
+        let store = Arc::new(FakeStore::holding(&format!(
+            r#"{{"name":"{name}", "host":"10.0.0.2", "port":1, "proxyport":2}}"#
+        )));
+        let make: MakeTag = Box::new(move || {
+            let (panics_left, asked) = (Arc::clone(&panics_left), asked.clone());
+            let checker = Box::new(Fragile { panics_left, asked });
+            let store = Arc::clone(&store);
+            Tag::new(key.clone(), policy(), checker, store)
+        });
+        (Plan { name, make }, receiver)
+    }
+
+    #[test]
+    fn a_tag_that_panics_starts_again_and_no_other_tag_notices() {
+        let (weak, weak_asked) = fragile("weak", 1);
+        let (strong, strong_asked) = fragile("strong", 0);
+        let works = vec![weak.work(true), strong.work(true)];
+        thread::spawn(move || supervisor::run(works, Duration::from_millis(2)));
+        let limit = Duration::from_secs(20);
+        for _ in 0..3 {
+            strong_asked.recv_timeout(limit).unwrap();
+            weak_asked.recv_timeout(limit).unwrap();
+        }
+    }
+
+    #[test]
+    fn one_pass_ends_with_the_worst_state() {
+        let (fine, _asked) = fragile("fine", 0);
+        assert_eq!(once(vec![fine]).unwrap(), State::Ok);
+        let (fine, _asked) = fragile("fine", 0);
+        let (broken, _asked) = fragile("broken", 1);
+        assert_eq!(once(vec![fine, broken]).unwrap(), State::Unknown);
+    }
+
+    #[test]
+    fn early_starts_in_vain_wait_longer_each_time_and_a_full_wait_forgives() {
+        let server: Endpoint = "10.0.0.2:1".parse().unwrap();
+        let well = Outcome::Kept {
+            server,
+            health: Health::Up { lag: 0 },
+        };
+        let mut early = EarlyStart::default();
+        let second = Duration::from_secs(1);
+        let mut pauses = Vec::new();
+        for _ in 0..6 {
+            pauses.push(early.pause(Wake::ServerClosed, second).as_millis());
+            early.judge(&well);
+        }
+        assert_eq!(pauses, [0, 50, 100, 200, 400, 800]);
+        assert_eq!(early.pause(Wake::ServerClosed, second / 2), second / 2);
+        assert_eq!(early.pause(Wake::Elapsed, Duration::ZERO), Duration::ZERO);
+        assert_eq!(early.pause(Wake::ServerClosed, second), Duration::ZERO);
+    }
+}
