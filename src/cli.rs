@@ -4,6 +4,7 @@
 //! options mean together with the environment and the conf file is `start`'s.
 
 pub mod args;
+pub mod confd;
 pub mod start;
 
 mod usage;
@@ -12,6 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 pub use args::Args;
+pub use confd::{ConfdArgs, ConfdOptions};
 pub use start::Start;
 
 use crate::error::Error;
@@ -25,6 +27,8 @@ pub const PROGRAM: &str = "confd_haproxy";
 pub enum Command {
     /// Keep the keys of MySQL tags on live replicas.
     CheckMysqlSlave,
+    /// Render templates, as confd does.
+    Confd,
 }
 
 /// What the command line asks for.
@@ -34,16 +38,19 @@ pub enum Invocation {
     Say(String),
     /// Check MySQL tags.
     CheckMysqlSlave(Box<Args>),
+    /// Render templates.
+    Confd(Box<ConfdArgs>),
 }
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 1] = [Command::CheckMysqlSlave];
+    pub const ALL: [Command; 2] = [Command::CheckMysqlSlave, Command::Confd];
 
     /// The command's name.
     pub fn word(self) -> &'static str {
         match self {
             Command::CheckMysqlSlave => "checkmysqlslave",
+            Command::Confd => "confd",
         }
     }
 
@@ -51,6 +58,16 @@ impl Command {
     fn summary(self) -> &'static str {
         match self {
             Command::CheckMysqlSlave => "keep the keys of MySQL tags on live replicas",
+            Command::Confd => "render templates from the keys, as confd does",
+        }
+    }
+
+    /// Whether an installation has a link of this name. A link to confd would stand in the way of
+    /// confd itself; whoever makes one gets what it says.
+    fn is_linked(self) -> bool {
+        match self {
+            Command::CheckMysqlSlave => true,
+            Command::Confd => false,
         }
     }
 
@@ -100,6 +117,11 @@ fn parse_command(
             args::Parsed::Version => Invocation::Say(version()),
             args::Parsed::Args(args) => Invocation::CheckMysqlSlave(args),
         }),
+        Command::Confd => Ok(match confd::parse(words)? {
+            confd::Parsed::Help => Invocation::Say(usage::confd()),
+            confd::Parsed::Version => Invocation::Say(version()),
+            confd::Parsed::Args(args) => Invocation::Confd(args),
+        }),
     }
 }
 
@@ -128,7 +150,8 @@ fn version() -> String {
 
 /// The names of the links to the program, one a line.
 fn list() -> String {
-    Command::ALL.map(Command::word).join("\n")
+    let linked = Command::ALL.into_iter().filter(|c| c.is_linked());
+    linked.map(Command::word).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -178,6 +201,16 @@ mod tests {
     }
 
     #[test]
+    fn confd_is_a_command_without_a_link_that_obeys_one_all_the_same() {
+        assert!(said(&["x", "--help"]).contains("\n  confd "));
+        for argv in [&["x", "confd", "-noop"][..], &["/usr/bin/confd", "-noop"]] {
+            assert!(matches!(parse(argv), Ok(Invocation::Confd(_))), "{argv:?}");
+        }
+        let error = parse(["x", "confd", "-nope"]).unwrap_err();
+        assert_eq!(error.exit_code(), 1);
+    }
+
+    #[test]
     fn no_command_shows_the_usage_as_an_error() {
         for argv in [&["confd_haproxy"][..], &[]] {
             let error = parse(argv).unwrap_err();
@@ -210,6 +243,27 @@ mod tests {
                 text.contains(&format!("--{option} ")),
                 "--{option} is missing"
             );
+        }
+        let text = said(&["x", "confd", "-help"]);
+        assert!(text.lines().count() <= 40, "{}", text.lines().count());
+        assert!(text.lines().all(|l| l.chars().count() <= 80), "{text}");
+        let elsewhere = [
+            "username",
+            "password",
+            "filter",
+            "auth-type",
+            "app-id",
+            "user-id",
+            "role-id",
+            "secret-id",
+            "path",
+            "table",
+            "separator",
+            "client-insecure",
+        ];
+        for flag in confd::SETTINGS.iter().map(|setting| setting.flag) {
+            let shown = text.contains(&format!("-{flag}"));
+            assert!(shown || elsewhere.contains(&flag), "-{flag} is missing");
         }
         assert!(
             said(&["x", "--help"])

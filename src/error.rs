@@ -9,13 +9,15 @@ pub enum Error {
     Usage(Vec<String>),
     /// The conf file.
     Config(Vec<String>),
+    /// The options of confd, whose exit code is another.
+    Confd(Vec<String>),
 }
 
 impl Error {
     /// The problems, each one line.
     pub fn problems(&self) -> &[String] {
         match self {
-            Error::Usage(problems) | Error::Config(problems) => problems,
+            Error::Usage(problems) | Error::Config(problems) | Error::Confd(problems) => problems,
         }
     }
 
@@ -23,6 +25,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::Config(_) => 2,
+            Error::Confd(_) => 1,
         }
     }
 }
@@ -40,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_problem_is_a_line_and_the_exit_code_is_two() {
+    fn every_problem_is_a_line_and_the_exit_code_is_two_but_for_confd() {
         let problems = vec![
             "db.conf:3: no '='".to_owned(),
             "db.conf:9: no host=".to_owned(),
@@ -48,6 +51,7 @@ mod tests {
         let error = Error::Config(problems.clone());
         assert_eq!(error.to_string(), "db.conf:3: no '='\ndb.conf:9: no host=");
         assert_eq!(error.exit_code(), 2);
-        assert_eq!(Error::Usage(problems).exit_code(), 2);
+        assert_eq!(Error::Usage(problems.clone()).exit_code(), 2);
+        assert_eq!(Error::Confd(problems).exit_code(), 1, "as confd does");
     }
 }

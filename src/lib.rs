@@ -16,6 +16,8 @@
 //!   rows do no I/O, read no clock and log nothing.
 //! - Only `main` prints errors and chooses the exit code; only `config` and `cli` know the conf
 //!   file and the environment; only `logger` knows what a log line looks like.
+//! - `resource` says what is rendered and where to, `stage` puts files in their places, `command`
+//!   runs what checks and reloads them; they know nothing of each other.
 //! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
 //!
 //! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.
@@ -38,6 +40,10 @@ pub mod report;
 pub mod supervisor;
 pub mod watch;
 
+pub mod command;
+pub mod resource;
+pub mod stage;
+
 pub mod cli;
 pub mod config;
 pub mod error;
@@ -48,3 +54,7 @@ pub mod backoff;
 pub mod idle;
 pub mod random;
 pub mod resolve;
+pub mod tables;
+
+#[cfg(test)]
+mod scratch;

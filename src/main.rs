@@ -12,7 +12,7 @@ use std::thread;
 use confd_haproxy::backend::{Key, Kind};
 use confd_haproxy::checker::mysql::{MysqlChecker, Settings};
 use confd_haproxy::checker::probe;
-use confd_haproxy::cli::{self, Args, Invocation, Start};
+use confd_haproxy::cli::{self, Args, ConfdArgs, Invocation, Start};
 use confd_haproxy::config::{Fallback, MysqlTag};
 use confd_haproxy::cycle::{Policy, Tag};
 use confd_haproxy::error::Error;
@@ -35,6 +35,7 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Ok(Invocation::CheckMysqlSlave(args)) => check_mysql_slave(*args),
+        Ok(Invocation::Confd(args)) => confd(*args),
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
@@ -74,6 +75,13 @@ fn check_mysql_slave(args: Args) -> Result<ExitCode, Error> {
         ));
         ExitCode::from(CANNOT_START)
     }))
+}
+
+/// Until the renderer is here, its options can at least be tried.
+fn confd(args: ConfdArgs) -> Result<ExitCode, Error> {
+    args.resolve(&|name| env::var(name).ok())?;
+    let problem = "confd: the options are right, but this build has no renderer yet";
+    Err(Error::Confd(vec![problem.to_owned()]))
 }
 
 fn consul_store(start: &Start, resolver: &Resolver) -> Result<Arc<dyn Store>, Error> {

@@ -47,7 +47,7 @@ impl Args {
             .unwrap_or_else(|| PathBuf::from(DEFAULT_CONF));
         let tags = ConfFile::load(&path).and_then(|f| f.mysql_tags(&self.tags, &self.settings));
         let address = address(&self, environment);
-        let token = token(&self, environment);
+        let token = token_of("--token", self.token.as_ref(), environment);
         match (tags, address, token) {
             (Ok(tags), Ok(address), Ok(token)) => Ok(self.start(tags, address, token)),
             (Ok(_), address, token) => Err(Error::Usage(problems(address.err(), token.err()))),
@@ -85,7 +85,7 @@ fn problems(address: Option<String>, token: Option<String>) -> Vec<String> {
 }
 
 /// A variable that is set and not empty, without blanks around it.
-fn variable(environment: &Environment<'_>, name: &str) -> Option<String> {
+pub(super) fn variable(environment: &Environment<'_>, name: &str) -> Option<String> {
     let value = environment(name)?.trim().to_owned();
     Some(value).filter(|v| !v.is_empty())
 }
@@ -113,8 +113,8 @@ fn address(args: &Args, environment: &Environment<'_>) -> Result<String, String>
     })
 }
 
-/// The spellings of a boolean that the Consul tools take.
-fn truth(text: &str) -> Option<bool> {
+/// The spellings of a boolean that Go's tools take, and more of their capitals.
+pub(super) fn truth(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "1" | "t" | "true" => Some(true),
         "0" | "f" | "false" => Some(false),
@@ -122,11 +122,15 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// Consul's token: the option, else the token file unless it is empty, else the variable, which
-/// is the order of the Consul tools.
-fn token(args: &Args, environment: &Environment<'_>) -> Result<Option<Secret>, String> {
-    if let Some(token) = &args.token {
-        return checked("--token", token.expose()).map(Some);
+/// Consul's token: that of the option called `name`, else the token file unless it is empty, else
+/// the variable, which is the order of the Consul tools.
+pub(super) fn token_of(
+    name: &str,
+    option: Option<&Secret>,
+    environment: &Environment<'_>,
+) -> Result<Option<Secret>, String> {
+    if let Some(token) = option {
+        return checked(name, token.expose()).map(Some);
     }
     if let Some(path) = variable(environment, "CONSUL_HTTP_TOKEN_FILE") {
         let text = fs::read_to_string(&path).map_err(|e| {

@@ -29,6 +29,45 @@ pub(super) fn check_mysql_slave() -> String {
     CHECK_MYSQL_SLAVE.to_owned()
 }
 
+/// For confd.
+pub(super) fn confd() -> String {
+    CONFD.to_owned()
+}
+
+const CONFD: &str = "\
+usage: confd_haproxy confd [-onetime | -watch | -interval SEC] [flags]
+
+Renders CONFDIR/conf.d/*.toml and CONFDIR/templates from the keys of a store.
+Flags are those of confd v0.16: -x or --x, -x=value or -x value.
+
+  confd_haproxy confd -watch -backend consul -node localhost:8500
+  confd_haproxy confd -onetime -noop -log-level debug
+
+  -backend WORD      consul, env or file (consul)
+  -node ADDR,...     Consul; may be repeated (CONSUL_HTTP_ADDR, 127.0.0.1:8500)
+  -file PATH         a file of the file backend; may be repeated
+  -confdir DIR       where conf.d and templates are (/etc/confd)
+  -config-file FILE  settings under the flags' names (/etc/confd/confd.toml)
+  -onetime           render once, then exit: 0 good, 1 not
+  -watch             render whenever a key changes
+  -interval SEC      without either: render every SEC seconds (600)
+  -prefix KEY        before all keys, in place of the resources' own prefix
+  -noop              show what would change, change nothing
+  -sync-only         run neither check_cmd nor reload_cmd
+  -keep-stage-file   leave the staged files for a look at them
+  -allow-empty       no keys at all may empty a file (not in confd)
+  -scheme WORD       http: this build has no TLS to Consul (http)
+  -auth-token TOKEN  Consul's token; shows in ps, better in the environment
+  -log-level WORD    debug, info, warn, error (info)
+  -version           the version
+  -help              this text
+
+Refused if used: -client-ca-keys -client-cert -client-key -basic-auth
+-srv-domain -srv-record -secret-keyring. The flags of other backends of confd
+are taken and mean nothing.
+
+environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+
 const CHECK_MYSQL_SLAVE: &str = "\
 usage: checkmysqlslave [--conf FILE] [--tag TAG]... [options]
 

@@ -26,7 +26,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backend", "config", "endpoint", "error", "nearest", "secret",
+            "backend", "config", "endpoint", "error", "nearest", "secret", "tables",
         ],
     ),
     (
@@ -74,6 +74,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backend", "backoff", "endpoint", "random", "resolve", "secret", "store",
         ],
     ),
+    ("resource", &["tables"]),
+    ("stage", &["random"]),
+    ("command", &[]),
+    ("tables", &["nearest"]),
+    ("scratch", &["random"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
     ("logger", &["checker"]),
