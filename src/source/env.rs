@@ -86,10 +86,22 @@ mod tests {
     #[test]
     fn variables_become_keys_as_in_confd() {
         let cases = [
-            ("/haproxy/mysqlslave", "HAPROXY_MYSQLSLAVE_A", Some("/haproxy/mysqlslave/a")),
-            ("haproxy/mysqlslave/", "HAPROXY_MYSQLSLAVE_A_B", Some("/haproxy/mysqlslave/a/b")),
+            (
+                "/haproxy/mysqlslave",
+                "HAPROXY_MYSQLSLAVE_A",
+                Some("/haproxy/mysqlslave/a"),
+            ),
+            (
+                "haproxy/mysqlslave/",
+                "HAPROXY_MYSQLSLAVE_A_B",
+                Some("/haproxy/mysqlslave/a/b"),
+            ),
             ("/haproxy/mysqlslave/", "HAPROXY_MYSQLSLAVE2_A", None),
-            ("/haproxy/mysqlslave", "HAPROXY_MYSQLSLAVE2_A", Some("/haproxy/mysqlslave2/a")),
+            (
+                "/haproxy/mysqlslave",
+                "HAPROXY_MYSQLSLAVE2_A",
+                Some("/haproxy/mysqlslave2/a"),
+            ),
             ("/haproxy", "haproxy_a", None),
             ("/haproxy", "HAPROXY_Aa", Some("/haproxy/aa")),
             ("/haproxy", "XHAPROXY_A", None),
@@ -97,7 +109,10 @@ mod tests {
         ];
         for (prefix, name, wanted) in cases {
             let keys = read(&[(name, "v=1")], &[prefix]);
-            let wanted: Vec<_> = wanted.map(|k| (k.to_owned(), "v=1".to_owned())).into_iter().collect();
+            let wanted: Vec<_> = wanted
+                .map(|k| (k.to_owned(), "v=1".to_owned()))
+                .into_iter()
+                .collect();
             assert_eq!(keys, wanted, "{prefix} {name}");
         }
         assert!(read(&[("A", "1")], &[]).is_empty());
@@ -107,7 +122,9 @@ mod tests {
     fn a_name_that_is_no_utf8_is_no_key_and_such_a_value_is_replaced() {
         let bad = OsString::from_vec(vec![b'A', 0xff]);
         let variables = [(bad.clone(), "1".into()), ("A_B".into(), bad)];
-        let snapshot = EnvSource::new(variables, &["/a".to_owned()]).read().unwrap();
+        let snapshot = EnvSource::new(variables, &["/a".to_owned()])
+            .read()
+            .unwrap();
         let values: Vec<&str> = snapshot.pairs.values().map(|p| p.value.as_str()).collect();
         assert_eq!(values, ["A\u{fffd}"]);
     }

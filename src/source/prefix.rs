@@ -63,7 +63,10 @@ mod tests {
         let cases: [(&[&str], &[&str]); 7] = [
             (&[], &[]),
             (&["/haproxy/mysqlslave"], &["haproxy/mysqlslave"]),
-            (&["haproxy/mysqlslave/", "/haproxy/mysqlslave"], &["haproxy/mysqlslave"]),
+            (
+                &["haproxy/mysqlslave/", "/haproxy/mysqlslave"],
+                &["haproxy/mysqlslave"],
+            ),
             (&["/a/b", "/a-b", "/a"], &["a", "a-b"]),
             (&["/a", "/a2"], &["a", "a2"]),
             (&["/a", "/"], &[""]),
@@ -83,7 +86,13 @@ mod tests {
         };
         assert!(prefix.covers("/haproxy/mysqlslave"));
         assert!(prefix.covers("/haproxy/mysqlslave/a/b"));
-        for key in ["/haproxy/mysqlslave2", "/haproxy/mysqlslave2/a", "/haproxy", "", "/"] {
+        for key in [
+            "/haproxy/mysqlslave2",
+            "/haproxy/mysqlslave2/a",
+            "/haproxy",
+            "",
+            "/",
+        ] {
             assert!(!prefix.covers(key), "{key}");
         }
         assert!(list(&["/"])[0].covers("/x"));
@@ -92,7 +101,17 @@ mod tests {
     #[test]
     fn odd_names_are_no_keys() {
         assert_eq!(template_key("a/b c/é"), Some("/a/b c/é".to_owned()));
-        for odd in ["", "/a", "a/", "a//b", "a/./b", "..", "a\nb", "a\u{fffd}", "a/\u{85}"] {
+        for odd in [
+            "",
+            "/a",
+            "a/",
+            "a//b",
+            "a/./b",
+            "..",
+            "a\nb",
+            "a\u{fffd}",
+            "a/\u{85}",
+        ] {
             assert_eq!(template_key(odd), None, "{odd:?}");
         }
     }

@@ -19,8 +19,8 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::address::ConsulAddress;
-pub use self::listing::{Listed, Listing, PrefixReader};
 use self::client::{Client, Failure};
+pub use self::listing::{Listed, Listing, PrefixReader};
 use crate::backend::{Backend, Cause, Key};
 use crate::resolve::Resolver;
 use crate::secret::Secret;

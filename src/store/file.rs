@@ -60,13 +60,7 @@ impl FileStore {
             .map_err(|error| format!("{file}{error}; correct the file, or remove it to start anew"))
     }
 
-    fn swap(
-        &self,
-        key: &Key,
-        value: &str,
-        flags: u64,
-        expected: Version,
-    ) -> Result<Swap, String> {
+    fn swap(&self, key: &Key, value: &str, flags: u64, expected: Version) -> Result<Swap, String> {
         let target = disk::resolve(&self.path)?;
         let started = Instant::now();
         let _turn = self

@@ -117,8 +117,8 @@ impl PrefixReader {
 }
 
 fn pairs(reply: &Reply<'_>) -> Result<Vec<Listed>, String> {
-    let pairs: Vec<Pair> = serde_json::from_str(&reply.body)
-        .map_err(|_| answer::foreign(reply, "no list of keys"))?;
+    let pairs: Vec<Pair> =
+        serde_json::from_str(&reply.body).map_err(|_| answer::foreign(reply, "no list of keys"))?;
     pairs
         .into_iter()
         .map(|pair| listed(pair).map_err(|what| answer::foreign(reply, what)))

@@ -12,9 +12,7 @@ use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
 };
 use ureq::config::Config;
-use ureq::unversioned::transport::{
-    Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport,
-};
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport};
 
 /// One connection.
 pub(super) struct UnixTransport {

@@ -44,9 +44,12 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), String> {
         format!("{e}; the file is as it was")
     })?;
     let dir = directory(path);
-    File::open(dir)
-        .and_then(|dir| dir.sync_all())
-        .map_err(|e| format!("written, but the directory {} is not on disk: {e}", dir.display()))
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(|e| {
+        format!(
+            "written, but the directory {} is not on disk: {e}",
+            dir.display()
+        )
+    })
 }
 
 /// The file that `path` leads to through symbolic links, whether it is there or not.
@@ -97,7 +100,9 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
         return Err(io::Error::other("not a regular file"));
     }
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    File::open(path)?
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -222,7 +222,12 @@ mod tests {
     fn something_in_the_way_is_neither_absent_nor_overwritten() {
         for text in [r#"{"haproxy":1}"#, r#"{"haproxy":{"mysqlslave":[]}}"#] {
             let mut document = Document::parse(text.as_bytes()).unwrap();
-            assert!(document.get(&key("a")).unwrap_err().contains("not an object"));
+            assert!(
+                document
+                    .get(&key("a"))
+                    .unwrap_err()
+                    .contains("not an object")
+            );
             assert!(document.set(&key("a"), "x", 0).is_err());
         }
     }
@@ -231,7 +236,10 @@ mod tests {
     fn the_version_tells_values_flags_and_absence_apart() {
         let version = |text: &str| {
             let document = Document::parse(text.as_bytes()).unwrap();
-            document.get(&key("a")).unwrap().map_or(0, |held| held.version().0)
+            document
+                .get(&key("a"))
+                .unwrap()
+                .map_or(0, |held| held.version().0)
         };
         let texts = [
             r#"{"haproxy":{"mysqlslave":{}}}"#,

@@ -89,7 +89,12 @@ fn a_key_is_created_read_and_swapped_and_confd_can_read_the_file() {
 fn the_cause_is_kept_and_is_part_of_the_version() {
     let dir = Dir::new("cause");
     let store = dir.store();
-    for cause in [Cause::Unknown, Cause::Forced, Cause::Voluntary, Cause::Unknown] {
+    for cause in [
+        Cause::Unknown,
+        Cause::Forced,
+        Cause::Voluntary,
+        Cause::Unknown,
+    ] {
         let expected = match store.read(&key()).unwrap() {
             Entry::Present { version, .. } => version,
             _ => Version::ABSENT,
@@ -122,7 +127,10 @@ fn a_file_that_is_not_whole_is_an_error_with_its_line_and_is_never_overwritten()
         ("{\n\"haproxy\": {", "store.json:2:"),
         ("[]", "store.json:1:1: not a JSON object"),
         ("haproxy: {a: b}", "store.json:1:1: "),
-        ("{\"haproxy\":[]}", "store.json: \"haproxy\" is not an object"),
+        (
+            "{\"haproxy\":[]}",
+            "store.json: \"haproxy\" is not an object",
+        ),
     ] {
         fs::write(dir.file(), text).unwrap();
         let read = store.read(&key()).unwrap_err().0;
@@ -158,7 +166,10 @@ fn what_cannot_hold_a_file_is_refused_at_once_with_advice() {
     let dir = Dir::new("refused");
     let refused = |path: PathBuf| FileStore::new(path).unwrap_err();
     let missing = refused(dir.0.join("no/store.json"));
-    assert!(missing.contains("/no: ") && missing.ends_with("create it"), "{missing}");
+    assert!(
+        missing.contains("/no: ") && missing.ends_with("create it"),
+        "{missing}"
+    );
     assert!(refused(dir.0.clone()).contains("not a regular file"));
     assert!(refused(PathBuf::from("/")).contains("not the name of a file"));
     assert!(refused(PathBuf::from("/proc/self/store.json")).contains("cannot be read and written"));
@@ -224,7 +235,13 @@ fn a_symbolic_link_stays_one_and_its_target_is_replaced() {
 fn a_pipe_or_an_endless_file_in_the_files_place_is_an_error_and_no_wait() {
     let dir = Dir::new("pipe");
     let store = dir.store();
-    assert!(Command::new("mkfifo").arg(dir.file()).status().unwrap().success());
+    assert!(
+        Command::new("mkfifo")
+            .arg(dir.file())
+            .status()
+            .unwrap()
+            .success()
+    );
     let error = store.read(&key()).unwrap_err();
     assert!(error.0.contains("not a regular file"), "{error}");
     fs::remove_file(dir.file()).unwrap();
@@ -242,7 +259,10 @@ fn a_lock_that_somebody_keeps_costs_the_wait_and_then_is_an_error() {
     let kept = Lock::take(&dir.file(), Duration::ZERO).unwrap();
     let started = Instant::now();
     let error = put(&store, 1, Version::ABSENT).unwrap_err();
-    assert!(error.0.contains("store.json.lock: another process"), "{error}");
+    assert!(
+        error.0.contains("store.json.lock: another process"),
+        "{error}"
+    );
     assert!(started.elapsed() >= Duration::from_millis(100));
     assert_eq!(store.read(&key()), Ok(Entry::Absent));
     drop(kept);

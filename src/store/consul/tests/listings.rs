@@ -3,7 +3,11 @@
 use super::*;
 
 fn reader(server: &Server, token: Option<&str>) -> PrefixReader {
-    PrefixReader::new(settings(&server.address(), token, LONG), "haproxy/mysqlslave").unwrap()
+    PrefixReader::new(
+        settings(&server.address(), token, LONG),
+        "haproxy/mysqlslave",
+    )
+    .unwrap()
 }
 
 fn list_of(status: u16, headers: &'static str, body: &str) -> Result<Listing, StoreError> {
@@ -70,7 +74,11 @@ fn whatever_is_not_certain_is_an_error_in_one_line() {
         let headers: &'static str = headers.to_owned().leak();
         let error = list_of(status, headers, body).unwrap_err();
         assert!(error.0.contains(wanted), "{error}");
-        assert!(error.0.starts_with("listing haproxy/mysqlslave in consul http://"));
+        assert!(
+            error
+                .0
+                .starts_with("listing haproxy/mysqlslave in consul http://")
+        );
         assert_one_line(&error);
     }
 }
@@ -104,7 +112,11 @@ fn the_request_names_prefix_index_and_wait_and_carries_the_token() {
         requests[0].line(),
         "GET /v1/kv/a%20b/%25%C3%BC%3Fx?recurse HTTP/1.1"
     );
-    assert!(requests[1].line().contains("?recurse&index=7&wait=30000ms "));
+    assert!(
+        requests[1]
+            .line()
+            .contains("?recurse&index=7&wait=30000ms ")
+    );
     assert!(requests[1].head.contains(TOKEN));
     assert!(!format!("{reader:?}").contains(TOKEN));
     assert_eq!(server.connections(), 1);
