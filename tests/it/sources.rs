@@ -194,6 +194,8 @@ fn a_restored_snapshot_with_an_older_index_is_noticed() {
     let started = Instant::now();
     wait_for_values(&mut source, &slave("old"));
     println!("restored to known: {:?}", started.elapsed());
+    // Not only when the query's wait of 30 s is over.
+    assert!(started.elapsed() < patience(seconds(15)));
     consul.put(KEY, "after");
     wait_for_values(&mut source, &slave("after"));
 }

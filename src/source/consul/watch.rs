@@ -84,9 +84,10 @@ impl Watcher {
             if board.pause(bucket.take(now).max(backoff.remaining(now))) {
                 return;
             }
+            let asked = Instant::now();
             match self.next(index) {
                 Ok(listing) => {
-                    index = next_index(index, listing.index);
+                    index = next_index(index, listing.index, asked.elapsed() < self.wait);
                     backoff.succeeded();
                     board.post(place, Ok(self.select(listing)));
                 }
@@ -124,11 +125,16 @@ impl Watcher {
     }
 }
 
-/// The index to ask with next. One that went backwards (a restored snapshot, a deleted key) starts
-/// over, and 0 would not block at all.
-fn next_index(old: u64, new: u64) -> u64 {
+/// The index to ask with next, after an answer that came before the wait was over or not.
+///
+/// One that went backwards (a deleted key) starts over, and 0 would not block at all. When a
+/// snapshot is restored, Consul answers at once, but with what was there before and the same
+/// index (consul: blockingQuery's AbandonCh); asked with that one again it would be silent for the
+/// whole wait.
+fn next_index(old: u64, new: u64, early: bool) -> u64 {
     match new.max(1) {
         new if new < old => 0,
+        new if new == old && early => 0,
         new => new,
     }
 }
@@ -144,18 +150,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_index_goes_forward_starts_over_when_it_fell_and_is_never_zero_for_long() {
+    fn the_index_goes_forward_and_starts_over_when_it_fell_or_an_answer_came_for_no_reason() {
         let cases = [
-            (0, 5, 5),
-            (5, 5, 5),
-            (5, 9, 9),
-            (9, 5, 0),
-            (0, 0, 1),
-            (1, 0, 1),
-            (5, 0, 0),
+            (0, 5, true, 5),
+            (5, 9, true, 9),
+            (5, 9, false, 9),
+            (5, 5, false, 5),
+            (5, 5, true, 0),
+            (9, 5, true, 0),
+            (9, 5, false, 0),
+            (0, 0, true, 1),
+            (1, 0, false, 1),
+            (1, 0, true, 0),
+            (5, 0, false, 0),
         ];
-        for (old, new, wanted) in cases {
-            assert_eq!(next_index(old, new), wanted, "{old} {new}");
+        for (old, new, early, wanted) in cases {
+            assert_eq!(next_index(old, new, early), wanted, "{old} {new} {early}");
         }
     }
 }

@@ -115,10 +115,9 @@ impl Held<'_> {
     /// version, whatever was there in between. FNV-1a with 64 bits, which is the same in every
     /// process and build.
     pub(crate) fn version(&self) -> Version {
-        let text = self.text().map_or_else(
-            || Cow::Owned(format!("\0{}", self.value)),
-            |text| Cow::Borrowed(text),
-        );
+        let text = self
+            .text()
+            .map_or_else(|| Cow::Owned(format!("\0{}", self.value)), Cow::Borrowed);
         let bytes = text.bytes().chain(self.flags.to_le_bytes());
         let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)

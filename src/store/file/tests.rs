@@ -97,7 +97,7 @@ fn the_cause_is_kept_and_is_part_of_the_version() {
     ] {
         let expected = match store.read(&key()).unwrap() {
             Entry::Present { version, .. } => version,
-            _ => Version::ABSENT,
+            Entry::Absent | Entry::Malformed { .. } => Version::ABSENT,
         };
         let swap = store.write(&key(), &backend(1), cause, expected);
         assert_eq!(swap, Ok(Swap::Stored));
