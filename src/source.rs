@@ -2,6 +2,11 @@
 //!
 //! A source is bound to the prefixes that the resources name, and to no other keys.
 
+pub mod consul;
+pub mod env;
+pub mod file;
+mod prefix;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;

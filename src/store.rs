@@ -1,6 +1,8 @@
 //! Where keys live. Owns the answers a store can give; says nothing about servers or decisions.
 
 pub mod consul;
+pub mod file;
+mod gate;
 
 use std::fmt;
 

@@ -1,14 +1,15 @@
 //! Keys in Consul's KV store, over ureq: one key a request, compare and swap, no sessions.
 //!
-//! Owns what is asked; the exchange is `client`'s, the meaning of an answer `answer`'s.
+//! Owns what is asked; the exchange is `client`'s, the meaning of an answer `answer`'s. Whole
+//! prefixes, for a renderer, are `listing`'s.
 
 mod address;
 mod answer;
 mod client;
 mod connect;
-mod gate;
+mod listing;
 #[cfg(test)]
-mod script;
+pub(crate) mod script;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use self::address::ConsulAddress;
 use self::client::{Client, Failure};
+pub use self::listing::{Listed, Listing, PrefixReader};
 use crate::backend::{Backend, Cause, Key};
 use crate::resolve::Resolver;
 use crate::secret::Secret;

@@ -26,6 +26,9 @@ mod once;
 mod rivals;
 mod store_down;
 
+// Where a renderer's keys come from, and the store that needs no Consul.
+mod sources;
+
 // What is shipped besides the program.
 mod confd_files;
 

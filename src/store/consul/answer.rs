@@ -1,6 +1,8 @@
 //! What an answer of Consul's KV interface means. Pure; everything that is not plainly Consul's
 //! word is an error, never "not there". (consul: api-docs/kv)
 
+use std::fmt::Display;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -15,6 +17,7 @@ use crate::store::{Entry, Swap, Version};
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Permission {
     Read,
+    List,
     Write,
 }
 
@@ -22,10 +25,10 @@ pub(super) enum Permission {
 /// why `value` is no Option.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Pair {
-    key: String,
+pub(super) struct Pair {
+    pub(super) key: String,
     value: Value,
-    flags: u64,
+    pub(super) flags: u64,
     modify_index: u64,
 }
 
@@ -36,9 +39,15 @@ struct Pair {
 pub(super) fn entry(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Entry, String> {
     match reply.status {
         200 => present(reply, key),
-        404 if reply.body.trim().is_empty() => Ok(Entry::Absent),
+        404 if is_nothing(reply) => Ok(Entry::Absent),
         _ => Err(refusal(reply, key, Permission::Read, has_token)),
     }
+}
+
+/// Whether a 404 is Consul's word for "nothing there" and not some other server's for "no such
+/// page": it has no body, and an index.
+pub(super) fn is_nothing(reply: &Reply<'_>) -> bool {
+    reply.body.trim().is_empty() && reply.index.is_some()
 }
 
 /// Reads the answer to a PUT with `cas`.
@@ -63,16 +72,26 @@ fn present(reply: &Reply<'_>, key: &Key) -> Result<Entry, String> {
     if pair.modify_index == 0 {
         return Err(foreign(reply, "without a ModifyIndex"));
     }
-    let bytes = match &pair.value {
-        Value::Null => Vec::new(),
-        Value::String(text) => STANDARD
-            .decode(text)
-            .map_err(|_| foreign(reply, "a value that is not base64"))?,
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-            return Err(foreign(reply, "a value that is no string"));
-        }
-    };
+    let bytes = pair.decode().map_err(|what| foreign(reply, what))?;
     Ok(understand(&bytes, &pair))
+}
+
+impl Pair {
+    /// The value itself. Consul says null for an empty one.
+    ///
+    /// # Errors
+    /// What the value is instead, if Consul cannot have said it.
+    pub(super) fn decode(&self) -> Result<Vec<u8>, &'static str> {
+        match &self.value {
+            Value::Null => Ok(Vec::new()),
+            Value::String(text) => STANDARD
+                .decode(text)
+                .map_err(|_| "a value that is not base64"),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err("a value that is no string")
+            }
+        }
+    }
 }
 
 fn understand(bytes: &[u8], pair: &Pair) -> Entry {
@@ -96,11 +115,16 @@ fn understand(bytes: &[u8], pair: &Pair) -> Entry {
 
 /// A 200 that is not an answer of Consul's KV interface. Old Consuls said "No cluster leader" in
 /// one (hashicorp/consul#1129).
-fn foreign(reply: &Reply<'_>, what: &str) -> String {
+pub(super) fn foreign(reply: &Reply<'_>, what: &str) -> String {
     format!("the answer is {what}: {}", reply.first_line())
 }
 
-fn refusal(reply: &Reply<'_>, key: &Key, permission: Permission, has_token: bool) -> String {
+pub(super) fn refusal(
+    reply: &Reply<'_>,
+    key: &impl Display,
+    permission: Permission,
+    has_token: bool,
+) -> String {
     let said = reply.first_line();
     match reply.status {
         403 => format!(
@@ -113,11 +137,14 @@ fn refusal(reply: &Reply<'_>, key: &Key, permission: Permission, has_token: bool
     }
 }
 
-fn advice(permission: Permission, has_token: bool) -> String {
-    let rule = format!(
+pub(super) fn advice(permission: Permission, has_token: bool) -> String {
+    let mut rule = format!(
         r#"key_prefix "haproxy/" {{ policy = "{}" }}"#,
         permission.word()
     );
+    if matches!(permission, Permission::List) {
+        rule.push_str(r#" ("list" where acl.enable_key_list_policy is set)"#);
+    }
     match has_token {
         true => format!("check the token and that its policy has {rule}"),
         false => format!(
@@ -130,7 +157,7 @@ fn advice(permission: Permission, has_token: bool) -> String {
 impl Permission {
     fn word(self) -> &'static str {
         match self {
-            Permission::Read => "read",
+            Permission::Read | Permission::List => "read",
             Permission::Write => "write",
         }
     }

@@ -14,14 +14,16 @@ use ureq::{Agent, Body, RequestBuilder};
 use super::Settings;
 use super::address::ConsulAddress;
 use super::connect::{Dialer, NotYet};
-use super::gate::Gate;
 use super::text::one_line;
 use crate::secret::Secret;
+use crate::store::gate::Gate;
 
 /// Requests at a time, and idle connections that are kept.
 const MAX_AT_ONCE: usize = 32;
 /// A value is at most 512 KiB (consul: limits.kv_max_value_size), which base64 makes 683 KiB.
-const MAX_BODY: u64 = 1024 * 1024;
+const MAX_VALUE: u64 = 1024 * 1024;
+/// A whole prefix: some ten thousand tags, or 23 values of the largest size.
+const MAX_LISTING: u64 = 16 * 1024 * 1024;
 /// Consul's own headers are a few hundred bytes.
 const MAX_HEADER: usize = 64 * 1024;
 
@@ -44,6 +46,11 @@ struct Token {
 pub(super) struct Reply<'a> {
     /// The HTTP status.
     pub(super) status: u16,
+    /// X-Consul-Index, which Consul sets on every answer of its KV interface but an error.
+    pub(super) index: Option<u64>,
+    /// Whether Consul says that it left out keys that the token may not see (Consul 1.11 and
+    /// later say so).
+    pub(super) filtered: bool,
     /// The body; Consul's are UTF-8.
     pub(super) body: String,
     /// Whether the request was sent twice, so that the first may have been carried out.
@@ -94,29 +101,62 @@ impl Client {
         let Some(_pass) = self.gate.enter(self.timeout) else {
             return Err(Failure::Crowded);
         };
-        let left = || self.timeout.saturating_sub(started.elapsed());
+        let left = self.timeout.saturating_sub(started.elapsed());
+        self.exchange(path, body, left, MAX_VALUE)
+    }
+
+    /// Sends a GET whose answer may be long and late: a listing, or a blocking query. It takes no
+    /// place at the gate, as it would keep it; whoever uses this has a client of his own.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub(super) fn list(&self, path: &str, timeout: Duration) -> Result<Reply<'_>, Failure> {
+        self.exchange(path, None, timeout, MAX_LISTING)
+    }
+
+    /// Closes all connections: requests under way end at once with an error, as do later ones.
+    pub(super) fn stop(&self) {
+        self.agent.clone().shutdown();
+    }
+
+    fn exchange(
+        &self,
+        path: &str,
+        body: Option<&str>,
+        timeout: Duration,
+        limit: u64,
+    ) -> Result<Reply<'_>, Failure> {
+        let started = Instant::now();
         let url = format!("{}{path}", self.base);
-        match self.attempt(&url, body, left(), false) {
-            Err(error) if is_cut(&error) => self.attempt(&url, body, left(), true),
+        let attempt = |repeated| {
+            let left = timeout.saturating_sub(started.elapsed());
+            let mut response = match body {
+                None => self.prepare(self.agent.get(&url), left, repeated).call(),
+                Some(body) => {
+                    let request = self.prepare(self.agent.put(&url), left, repeated);
+                    request.send(body)
+                }
+            }?;
+            self.reply(&mut response, limit, repeated)
+        };
+        match attempt(false) {
+            Err(error) if is_cut(&error) => attempt(true),
             result => result,
         }
         .map_err(Failure::Http)
     }
 
-    fn attempt(
+    fn reply(
         &self,
-        url: &str,
-        body: Option<&str>,
-        left: Duration,
+        response: &mut Response<Body>,
+        limit: u64,
         repeated: bool,
     ) -> Result<Reply<'_>, ureq::Error> {
-        let mut response = match body {
-            None => self.prepare(self.agent.get(url), left, repeated).call(),
-            Some(body) => self.prepare(self.agent.put(url), left, repeated).send(body),
-        }?;
         Ok(Reply {
             status: response.status().as_u16(),
-            body: read_body(&mut response)?,
+            index: header(response, "X-Consul-Index").and_then(|text| text.parse().ok()),
+            filtered: header(response, "X-Consul-Results-Filtered-By-ACLs") == Some("true"),
+            body: read_body(response, limit)?,
             repeated,
             secret: self.token.as_ref().map(|t| &t.secret),
         })
@@ -154,8 +194,12 @@ fn agent(dialer: Dialer) -> Agent {
     Agent::with_parts(config, dialer, NotYet)
 }
 
-fn read_body(response: &mut Response<Body>) -> Result<String, ureq::Error> {
-    let body = response.body_mut().with_config().limit(MAX_BODY);
+fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
+}
+
+fn read_body(response: &mut Response<Body>, limit: u64) -> Result<String, ureq::Error> {
+    let body = response.body_mut().with_config().limit(limit);
     let bytes = body.read_to_vec()?;
     Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into()))
 }

@@ -64,6 +64,7 @@ impl Connector for Dialer {
             ConsulAddress::Unix(path) => {
                 let wait = left(details, Duration::ZERO).min(CONNECT_WAIT);
                 let transport = UnixTransport::connect(path, wait, details.config)?;
+                (details.register_shutdown)(transport.shutdown_handle())?;
                 Ok(Some(Box::new(transport)))
             }
         }

@@ -11,17 +11,17 @@ use std::time::Duration;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Which connection it came on, from 0.
-    pub(super) connection: usize,
+    pub(crate) connection: usize,
     /// The request line and the headers.
-    pub(super) head: String,
+    pub(crate) head: String,
     /// The body.
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 /// What the server does with a request.
-pub(super) enum Act {
+pub(crate) enum Act {
     /// Sends these bytes and waits for the next request on the connection.
     Send(String),
     /// Sends these bytes and closes the connection.
@@ -35,7 +35,7 @@ pub(super) enum Act {
 type Script = dyn Fn(&Request) -> Act + Send + Sync;
 
 /// The running server; dropping it closes everything and waits for its threads.
-pub(super) struct Server {
+pub(crate) struct Server {
     place: Place,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
@@ -57,19 +57,24 @@ struct Shared {
 
 impl Request {
     /// The first line, as in `GET /v1/kv/x HTTP/1.1`.
-    pub(super) fn line(&self) -> &str {
+    pub(crate) fn line(&self) -> &str {
         self.head.lines().next().unwrap()
     }
 }
 
-/// An answer with a length, on a connection that stays open.
-pub(super) fn answer(status: u16, body: &str) -> String {
+/// An answer with a length, on a connection that stays open, and with an index, as Consul's have.
+pub(crate) fn answer(status: u16, body: &str) -> String {
+    answer_with(status, "X-Consul-Index: 17\r\n", body)
+}
+
+/// An answer with these header lines besides the length.
+pub(crate) fn answer_with(status: u16, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status} Any Reason\r\nContent-Length: {length}\r\n\r\n{body}")
+    format!("HTTP/1.1 {status} Any Reason\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
 }
 
 impl Server {
-    pub(super) fn start(script: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Server {
+    pub(crate) fn start(script: impl Fn(&Request) -> Act + Send + Sync + 'static) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let place = Place::Tcp(listener.local_addr().unwrap());
         Server::run(place, script, move |shared| {
@@ -81,7 +86,7 @@ impl Server {
         })
     }
 
-    pub(super) fn start_unix(
+    pub(crate) fn start_unix(
         path: &Path,
         script: impl Fn(&Request) -> Act + Send + Sync + 'static,
     ) -> Server {
@@ -122,7 +127,7 @@ impl Server {
     }
 
     /// The address in the form of CONSUL_HTTP_ADDR.
-    pub(super) fn address(&self) -> String {
+    pub(crate) fn address(&self) -> String {
         match &self.place {
             Place::Tcp(address) => address.to_string(),
             Place::Unix(path) => format!("unix://{}", path.display()),
@@ -130,12 +135,12 @@ impl Server {
     }
 
     /// The requests so far.
-    pub(super) fn requests(&self) -> Vec<Request> {
+    pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
     }
 
     /// How many connections were opened so far.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 }

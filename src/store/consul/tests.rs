@@ -1,15 +1,16 @@
 //! The store against scripted servers: `answers` is about what they say, `exchange` about
-//! connections, time and threads.
+//! connections, time and threads, `listings` about whole prefixes.
 
 mod answers;
 mod exchange;
+mod listings;
 
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::script::{Act, Server, answer};
+use super::script::{Act, Server, answer, answer_with};
 use super::*;
 use crate::backend::Kind;
 

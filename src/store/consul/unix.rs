@@ -2,21 +2,26 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
 };
 use ureq::config::Config;
-use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, Transport};
+use ureq::unversioned::transport::{Buffers, LazyBuffers, NextTimeout, ShutdownHandle, Transport};
 
 /// One connection.
 pub(super) struct UnixTransport {
-    stream: UnixStream,
+    stream: Arc<Socket>,
     buffers: LazyBuffers,
 }
+
+/// The socket, which another thread may shut down.
+struct Socket(UnixStream);
 
 impl UnixTransport {
     /// Connects within `wait`.
@@ -33,9 +38,21 @@ impl UnixTransport {
             false => ureq::Error::Io(e),
         })?;
         Ok(UnixTransport {
-            stream,
+            stream: Arc::new(Socket(stream)),
             buffers: LazyBuffers::new(config.input_buffer_size(), config.output_buffer_size()),
         })
+    }
+
+    /// What ends a wait on this connection from another thread.
+    pub(super) fn shutdown_handle(&self) -> Weak<dyn ShutdownHandle> {
+        Arc::downgrade(&self.stream) as Weak<dyn ShutdownHandle>
+    }
+}
+
+impl ShutdownHandle for Socket {
+    fn shutdown(&self) {
+        // An error means that it is closed already.
+        let _ = self.0.shutdown(Shutdown::Both);
     }
 }
 
@@ -48,8 +65,8 @@ impl Transport for UnixTransport {
         let deadline = Deadline::new(timeout);
         let mut rest = self.buffers.output().get(..amount).unwrap_or_default();
         while !rest.is_empty() {
-            self.stream.set_write_timeout(Some(deadline.left()?))?;
-            match self.stream.write(rest) {
+            self.stream.0.set_write_timeout(Some(deadline.left()?))?;
+            match (&self.stream.0).write(rest) {
                 Ok(0) => return Err(io::Error::from(ErrorKind::WriteZero).into()),
                 Ok(written) => rest = rest.get(written..).unwrap_or_default(),
                 Err(e) => deadline.judge(e)?,
@@ -61,8 +78,8 @@ impl Transport for UnixTransport {
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, ureq::Error> {
         let deadline = Deadline::new(timeout);
         loop {
-            self.stream.set_read_timeout(Some(deadline.left()?))?;
-            match self.stream.read(self.buffers.input_append_buf()) {
+            self.stream.0.set_read_timeout(Some(deadline.left()?))?;
+            match (&self.stream.0).read(self.buffers.input_append_buf()) {
                 Ok(amount) => {
                     self.buffers.input_appended(amount);
                     return Ok(amount > 0);
@@ -75,9 +92,9 @@ impl Transport for UnixTransport {
     /// An idle connection has nothing to read; anything else is the peer's end or its garbage.
     fn is_open(&mut self) -> bool {
         let mut byte = [0];
-        let nothing = self.stream.set_nonblocking(true).is_ok()
-            && matches!(self.stream.read(&mut byte), Err(e) if e.kind() == ErrorKind::WouldBlock);
-        nothing && self.stream.set_nonblocking(false).is_ok()
+        let nothing = self.stream.0.set_nonblocking(true).is_ok()
+            && matches!((&self.stream.0).read(&mut byte), Err(e) if e.kind() == ErrorKind::WouldBlock);
+        nothing && self.stream.0.set_nonblocking(false).is_ok()
     }
 }
 

@@ -15,6 +15,16 @@ fn a_404_that_says_something_is_not_consuls() {
 }
 
 #[test]
+fn an_empty_404_without_an_index_is_some_other_servers() {
+    for headers in ["", "X-Consul-Index: x\r\n", "X-Consul-Index:\r\n"] {
+        let text = answer_with(404, headers, "");
+        let server = Server::start(move |_| Act::Send(text.clone()));
+        let error = store(&server, LONG).read(&key()).unwrap_err();
+        assert!(error.0.contains("not Consul's KV interface"), "{error}");
+    }
+}
+
+#[test]
 fn a_404_that_is_cut_short_is_not_absent() {
     let server = Server::start(|_| {
         Act::SendAndClose("HTTP/1.1 404 Not Found\r\nContent-Length: 19\r\n\r\n".to_owned())
