@@ -28,6 +28,7 @@ mod store_down;
 
 // What is shipped besides the program.
 mod confd_files;
+mod templates;
 
 // The fixtures themselves.
 mod fixtures;
