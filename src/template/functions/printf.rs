@@ -86,7 +86,8 @@ impl Directive<'_> {
     fn format(&self, arg: &Value) -> Result<String, TemplateError> {
         let numeric = matches!(arg, Value::Int(_) | Value::Float(_));
         let zero_text = self.flags.contains('0') && !numeric && !self.size.is_empty();
-        let spelled = self.flags.contains(['#', ' ']) && "xXqv".contains(self.verb);
+        let special = if numeric { "qvcU" } else { "xXqv" };
+        let spelled = self.flags.contains(['#', ' ']) && special.contains(self.verb);
         if zero_text || spelled {
             return Err(self.unsupported(arg));
         }
@@ -101,6 +102,13 @@ impl Directive<'_> {
             (Value::Float(_), 'e' | 'E' | 'f' | 'F' | 'g' | 'G') => self.engine(self.verb, arg),
             (Value::Float(_), _) => Ok(format!("%!{}({})", self.verb, with_type(arg)?)),
             (Value::Int(_), 'v') => self.engine('d', arg),
+            (Value::Int(code), 'c') => {
+                let c = u32::try_from(*code).ok().and_then(char::from_u32);
+                self.pad(
+                    c.unwrap_or(char::REPLACEMENT_CHARACTER)
+                        .encode_utf8(&mut [0; 4]),
+                )
+            }
             (Value::List(_) | Value::Map(_), _) => self.whole(arg),
             (Value::Nil, 'v') => self.pad("<nil>"),
             _ => self.engine(self.verb, arg),

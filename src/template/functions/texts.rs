@@ -61,7 +61,7 @@ pub(super) const TABLE: &[Entry] = &[
         let packed = args.text(0)?.replace(['\r', '\n'], "");
         let bytes = BASE64
             .decode(packed)
-            .map_err(|e| fail(format!("base64Decode: {e}")))?;
+            .map_err(|e| fail(format!("base64Decode: {e}").trim_end_matches('.')))?;
         let text = String::from_utf8(bytes);
         Ok(values::text(&text.map_err(|_| {
             fail("base64Decode: what it decodes to is not UTF-8")
