@@ -28,6 +28,7 @@ pub mod outcome;
 pub mod checker;
 pub mod source;
 pub mod store;
+pub mod template;
 
 pub mod elect;
 pub mod hysteresis;

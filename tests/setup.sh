@@ -4,14 +4,14 @@
 #   tests/setup.sh                   everything
 #   tests/setup.sh mariadb consul    only these groups
 #
-# Groups: tools mariadb haproxy memcached redis consul mysql. Run again, it does only what is
+# Groups: tools mariadb haproxy memcached redis go consul mysql. Run again, it does only what is
 # missing. Debian packages go into the system; Consul and MySQL, which Debian 12 does not have,
 # go into target/servers, from the suites of the same Debian mirror that do.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 servers=$root/target/servers
-all_groups=(tools mariadb haproxy memcached redis consul mysql)
+all_groups=(tools mariadb haproxy memcached redis go consul mysql)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 updated=
 
@@ -130,6 +130,7 @@ setup_group() {
     haproxy) packages haproxy haproxy ;;
     memcached) packages memcached memcached ;;
     redis) packages redis redis-server redis-sentinel ;;
+    go) packages go golang-go ;;
     consul) setup_consul ;;
     mysql) setup_mysql ;;
     *) die "unknown group $1; there are: ${all_groups[*]}" ;;
@@ -143,6 +144,7 @@ version() {
     haproxy) haproxy -v | head -n 1 ;;
     memcached) memcached --version ;;
     redis) redis-server --version ;;
+    go) go version ;;
     consul) "$servers/consul/usr/bin/consul" version | head -n 1 ;;
     mysql) chroot "$servers/mysql" /usr/sbin/mysqld --version ;;
     esac

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use gotmpl::{Template, Value, tmap};
+use confd_haproxy::template::Template;
 
 /// Keys and values, as in the store.
 type Pairs = &'static [(&'static str, &'static str)];
@@ -197,49 +197,14 @@ fn setting(toml: &Path, key: &str) -> String {
     value.to_owned()
 }
 
-/// Renders with the two functions of confd that the shipped templates use.
 fn render(template: &Path, pairs: Pairs) -> String {
     let source = fs::read_to_string(template).unwrap();
-    Template::new("shipped")
-        .func("gets", move |arguments| {
-            let pattern = arguments
-                .first()
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let prefix = pattern.strip_suffix('*').unwrap();
-            let mut found: Vec<_> = pairs
-                .iter()
-                .filter(|(key, _)| key.starts_with(prefix))
-                .collect();
-            found.sort();
-            let pair = |(key, value): &&(&str, &str)| tmap! { "Key" => *key, "Value" => *value };
-            Ok(Value::List(found.iter().map(pair).collect()))
-        })
-        .func("json", |arguments| {
-            let text = arguments
-                .first()
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            Ok(json(&serde_json::from_str(text).unwrap()))
-        })
-        .parse(&source)
-        .unwrap_or_else(|e| panic!("{}: {e}", template.display()))
-        .execute_to_string(&tmap! {})
-        .unwrap_or_else(|e| panic!("{}: {e}", template.display()))
-}
-
-/// An object of strings and numbers, which is all that a key's value is. confd has numbers as
-/// floats.
-fn json(value: &serde_json::Value) -> Value {
-    let field = |(name, value): (&String, &serde_json::Value)| {
-        let value = match value.as_str() {
-            Some(text) => Value::String(text.into()),
-            None => Value::Float(value.as_f64().unwrap()),
-        };
-        (name.as_str().into(), value)
-    };
-    let fields = value.as_object().unwrap().iter().map(field);
-    Value::Map(std::sync::Arc::new(fields.collect()))
+    let pairs = pairs
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    Template::parse(&template.to_string_lossy(), &source)
+        .and_then(|template| template.render(&pairs.collect()))
+        .unwrap_or_else(|e| panic!("{e}"))
 }
 
 fn assert_haproxy_takes(text: &str, origin: &Path) {

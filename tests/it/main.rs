@@ -31,6 +31,7 @@ mod sources;
 
 // What is shipped besides the program.
 mod confd_files;
+mod templates;
 
 // The fixtures themselves.
 mod fixtures;

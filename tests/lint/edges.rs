@@ -79,6 +79,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("command", &[]),
     ("tables", &["nearest"]),
     ("scratch", &["random"]),
+    ("template", &["endpoint", "resolve"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
     ("logger", &["checker"]),
