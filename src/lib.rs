@@ -27,6 +27,8 @@ pub mod checker;
 pub mod source;
 pub mod store;
 
+pub mod haproxy;
+
 pub mod elect;
 pub mod hysteresis;
 

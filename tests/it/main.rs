@@ -26,6 +26,9 @@ mod once;
 mod rivals;
 mod store_down;
 
+// The Runtime API of a real HAProxy.
+mod runtime_api;
+
 // What is shipped besides the program.
 mod confd_files;
 

@@ -67,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backend", "backoff", "endpoint", "random", "resolve", "secret", "store",
         ],
     ),
+    ("haproxy", &["endpoint", "resolve"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
     ("logger", &["checker"]),
