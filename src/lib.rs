@@ -30,6 +30,8 @@ pub mod source;
 pub mod store;
 pub mod template;
 
+pub mod haproxy;
+
 pub mod elect;
 pub mod hysteresis;
 

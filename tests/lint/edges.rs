@@ -80,6 +80,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tables", &["nearest"]),
     ("scratch", &["random"]),
     ("template", &["endpoint", "resolve"]),
+    ("haproxy", &["endpoint", "resolve"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
     ("logger", &["checker"]),

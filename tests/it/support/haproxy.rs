@@ -1,0 +1,170 @@
+//! An HAProxy with a master and a worker process, and a stats socket in its own directory.
+
+use std::fs;
+use std::io::Read;
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::daemon::{self, Daemon, Launch};
+use super::scratch::Scratch;
+use super::{program, seconds, wait_until};
+
+/// A running HAProxy.
+#[derive(Debug)]
+pub struct HaProxy {
+    daemon: Daemon,
+    level: &'static str,
+}
+
+impl HaProxy {
+    /// With these sections, after a global and a defaults section.
+    pub fn start(sections: &str) -> Self {
+        Self::start_with_level("admin", sections)
+    }
+
+    /// With a stats socket of this level: `admin`, `operator` or `user`.
+    pub fn start_with_level(level: &'static str, sections: &str) -> Self {
+        let dir = Scratch::new("haproxy");
+        let file = dir.join("haproxy.cfg");
+        let text = config(
+            &dir.join("stats.sock").display().to_string(),
+            level,
+            sections,
+        );
+        fs::write(&file, text).unwrap();
+        let mut launch = Launch::new("haproxy", program("haproxy"))
+            .args(["-W", "-db", "-f"])
+            .arg(&file);
+        // The master takes the worker with it.
+        launch.gentle = true;
+        let haproxy = Self {
+            daemon: Daemon::start_in(dir, launch),
+            level,
+        };
+        haproxy.wait_until_it_answers();
+        haproxy
+    }
+
+    pub fn daemon(&self) -> &Daemon {
+        &self.daemon
+    }
+
+    /// The path of the stats socket.
+    pub fn socket(&self) -> String {
+        self.daemon.dir().join("stats.sock").display().to_string()
+    }
+
+    /// Its configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.daemon.dir().join("haproxy.cfg")
+    }
+
+    /// The text of its configuration file.
+    pub fn config(&self) -> String {
+        fs::read_to_string(self.config_path()).unwrap()
+    }
+
+    /// Writes other sections into the configuration file, which a reload then takes.
+    pub fn write(&self, sections: &str) {
+        let text = config(&self.socket(), self.level, sections);
+        fs::write(self.config_path(), text).unwrap();
+    }
+
+    /// SIGUSR2 to the master, and a new worker answers when this returns.
+    #[track_caller]
+    pub fn reload(&self) {
+        let before = self.workers();
+        self.daemon.signal("USR2");
+        wait_until("haproxy has a new worker", seconds(10), || {
+            let now = self.workers();
+            !now.is_empty() && now.iter().all(|worker| !before.contains(worker))
+        });
+        self.wait_until_it_answers();
+    }
+
+    /// SIGSTOP to the worker: the kernel still accepts for it.
+    pub fn stop(&self) {
+        self.signal_workers("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn cont(&self) {
+        self.signal_workers("CONT");
+    }
+
+    /// SIGKILL to all of it.
+    pub fn kill(&self) {
+        self.signal_workers("KILL");
+        self.daemon.kill();
+    }
+
+    fn wait_until_it_answers(&self) {
+        self.daemon
+            .wait_until_ready(|| UnixStream::connect(self.socket()).is_ok());
+    }
+
+    fn signal_workers(&self, name: &str) {
+        for worker in self.workers() {
+            daemon::signal_pid(worker, name);
+        }
+    }
+
+    fn workers(&self) -> Vec<u32> {
+        let master = self.daemon.pid();
+        let list = fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
+        let list = list.unwrap_or_default();
+        list.split_whitespace()
+            .map(|pid| pid.parse().unwrap())
+            .collect()
+    }
+}
+
+impl Drop for HaProxy {
+    fn drop(&mut self) {
+        // A stopped worker would survive its master.
+        self.signal_workers("KILL");
+    }
+}
+
+fn config(socket: &str, level: &str, sections: &str) -> String {
+    format!(
+        "global\n    stats socket {socket} mode 600 level {level}\n    hard-stop-after 5s\n\
+         defaults\n    mode tcp\n    timeout connect 2s\n    timeout client 1h\n\
+         \x20   timeout server 1h\n    timeout queue 10s\n    timeout check 2s\n\
+         \x20   default-server init-addr last,libc,none inter 2s fastinter 500ms downinter 2s \
+         fall 3 rise 2\n{sections}"
+    )
+}
+
+/// A client's connection through a proxy.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    /// What the server said first; empty if the connection was closed before.
+    pub greeting: String,
+}
+
+impl Client {
+    /// Connects and waits for the first words.
+    #[track_caller]
+    pub fn connect(port: u16) -> Self {
+        let stream = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port))).unwrap();
+        stream.set_read_timeout(Some(seconds(10))).unwrap();
+        let mut buffer = [0; 64];
+        let count = (&stream).read(&mut buffer).unwrap_or(0);
+        let greeting = String::from_utf8_lossy(&buffer[..count]).into_owned();
+        Self { stream, greeting }
+    }
+
+    /// Whether the connection ends within the time.
+    pub fn ends_within(&self, limit: Duration) -> bool {
+        self.stream.set_read_timeout(Some(limit)).unwrap();
+        let answer = (&self.stream).read(&mut [0; 64]);
+        match answer {
+            Ok(count) => count == 0,
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+}
