@@ -29,6 +29,8 @@ pub enum Command {
     CheckMysqlSlave,
     /// Render templates, as confd does.
     Confd,
+    /// Everything for one host: the checkers and the renderer.
+    Run,
 }
 
 /// What the command line asks for.
@@ -40,17 +42,20 @@ pub enum Invocation {
     CheckMysqlSlave(Box<Args>),
     /// Render templates.
     Confd(Box<ConfdArgs>),
+    /// Check tags and render templates.
+    Run(Box<Args>),
 }
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 2] = [Command::CheckMysqlSlave, Command::Confd];
+    pub const ALL: [Command; 3] = [Command::CheckMysqlSlave, Command::Confd, Command::Run];
 
     /// The command's name.
     pub fn word(self) -> &'static str {
         match self {
             Command::CheckMysqlSlave => "checkmysqlslave",
             Command::Confd => "confd",
+            Command::Run => "run",
         }
     }
 
@@ -59,6 +64,15 @@ impl Command {
         match self {
             Command::CheckMysqlSlave => "keep the keys of MySQL tags on live replicas",
             Command::Confd => "render templates from the keys, as confd does",
+            Command::Run => "all checkers and the renderer, in one process",
+        }
+    }
+
+    /// How it is called: by its link, or as a word after the program's name.
+    fn invocation(self) -> String {
+        match self.is_linked() {
+            true => self.word().to_owned(),
+            false => format!("{PROGRAM} {}", self.word()),
         }
     }
 
@@ -67,7 +81,7 @@ impl Command {
     fn is_linked(self) -> bool {
         match self {
             Command::CheckMysqlSlave => true,
-            Command::Confd => false,
+            Command::Confd | Command::Run => false,
         }
     }
 
@@ -112,10 +126,15 @@ fn parse_command(
     words: impl Iterator<Item = OsString>,
 ) -> Result<Invocation, Error> {
     match command {
-        Command::CheckMysqlSlave => Ok(match args::parse(words)? {
+        Command::CheckMysqlSlave => Ok(match args::parse(words, command)? {
             args::Parsed::Help => Invocation::Say(usage::check_mysql_slave()),
             args::Parsed::Version => Invocation::Say(version()),
             args::Parsed::Args(args) => Invocation::CheckMysqlSlave(args),
+        }),
+        Command::Run => Ok(match args::parse(words, command)? {
+            args::Parsed::Help => Invocation::Say(usage::run()),
+            args::Parsed::Version => Invocation::Say(version()),
+            args::Parsed::Args(args) => Invocation::Run(args),
         }),
         Command::Confd => Ok(match confd::parse(words)? {
             confd::Parsed::Help => Invocation::Say(usage::confd()),

@@ -11,6 +11,8 @@ pub enum Error {
     Config(Vec<String>),
     /// The options of confd, whose exit code is another.
     Confd(Vec<String>),
+    /// The system gives too little.
+    System(String),
 }
 
 impl Error {
@@ -18,6 +20,7 @@ impl Error {
     pub fn problems(&self) -> &[String] {
         match self {
             Error::Usage(problems) | Error::Config(problems) | Error::Confd(problems) => problems,
+            Error::System(problem) => std::slice::from_ref(problem),
         }
     }
 
@@ -25,7 +28,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Usage(_) | Error::Config(_) => 2,
-            Error::Confd(_) => 1,
+            Error::Confd(_) | Error::System(_) => 1,
         }
     }
 }

@@ -44,10 +44,13 @@ pub mod supervisor;
 pub mod watch;
 
 pub mod command;
+pub mod render;
+pub mod renderer;
 pub mod resource;
 pub mod stage;
 
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod error;
 pub mod logger;

@@ -22,17 +22,12 @@ thread_local! {
     static WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Installs the logger: our lines from `info` up, or from `debug` up, and the libraries' from
-/// `warn` up. `journal` leaves the time to the journal.
+/// Installs the logger: our lines from `level` up, and the libraries' from `warn` up. `journal`
+/// leaves the time to the journal.
 ///
 /// # Errors
 /// If there already is a logger.
-pub fn init(debug: bool, journal: bool) -> Result<(), SetLoggerError> {
-    let level = if debug {
-        LevelFilter::Debug
-    } else {
-        LevelFilter::Info
-    };
+pub fn init(level: LevelFilter, journal: bool) -> Result<(), SetLoggerError> {
     let sink = match journal {
         true => Sink::Journal,
         false => Sink::terminal(),
@@ -306,12 +301,12 @@ mod tests {
         match env::var("LOGGER_TEST").as_deref() {
             Ok("is_journal") => println!("journal={}", is_journal()),
             Ok("terminal") => {
-                init(false, false).unwrap();
+                init(LevelFilter::Info, false).unwrap();
                 log::info!(target: "slave3301", "slave3301 in consul is ok");
                 log::debug!(target: "slave3301", "not shown");
             }
             Ok("closed_pipe") => {
-                init(false, false).unwrap();
+                init(LevelFilter::Info, false).unwrap();
                 while writeln!(io::stdout(), "until the pipe is closed").is_ok() {}
                 for _ in 0..1000 {
                     log::info!(target: "slave3301", "lost");

@@ -11,7 +11,7 @@ use crate::backoff::Backoff;
 use crate::checker::probe::panic_text;
 use crate::random::random;
 
-/// The stack of a work's thread, in bytes: it waits and decides; probes have their own. Debug
+/// The stack of a tag's thread, in bytes: it waits and decides; probes have their own. Debug
 /// builds need far more.
 pub const STACK: usize = if cfg!(debug_assertions) {
     2 * 1024 * 1024
@@ -25,6 +25,8 @@ const RESTART: (Duration, Duration) = (Duration::from_secs(1), Duration::from_se
 pub struct Work {
     /// Its name, for the thread and the log.
     pub name: String,
+    /// The stack of its thread, in bytes.
+    pub stack: usize,
     /// Does it; a return ends the thread, a panic starts it again.
     pub run: Box<dyn Fn() + Send>,
 }
@@ -39,7 +41,7 @@ pub fn run(works: Vec<Work>, interval: Duration) -> io::Result<()> {
     let start = |(index, work): (u32, Work)| {
         let builder = thread::Builder::new()
             .name(work.name.clone())
-            .stack_size(STACK);
+            .stack_size(work.stack);
         builder.spawn(move || {
             thread::sleep(gap * index);
             tend(&work, RESTART);
@@ -100,6 +102,7 @@ mod tests {
         (
             Work {
                 name: name.to_owned(),
+                stack: STACK,
                 run,
             },
             receiver,

@@ -33,6 +33,7 @@ impl Plan {
     pub fn work(self, quiet: bool) -> Work {
         Work {
             name: self.name.to_string(),
+            stack: STACK,
             run: Box::new(move || watch((self.make)(), quiet)),
         }
     }

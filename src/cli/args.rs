@@ -1,10 +1,11 @@
-//! The options of checkmysqlslave, as typed: each is right by itself, nothing is read yet.
+//! The options of checkmysqlslave and run, as typed: each is right by itself, nothing is read yet.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use lexopt::{Arg, Parser};
 
+use super::Command;
 use crate::config::Settings;
 use crate::config::value::items;
 use crate::error::Error;
@@ -35,6 +36,9 @@ pub const OPTIONS: [&str; 20] = [
     "ca",
 ];
 
+/// The options that only `run` has.
+pub const RUN_OPTIONS: [&str; 3] = ["store", "confdir", "allow-empty"];
+
 /// What was typed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Args {
@@ -52,6 +56,12 @@ pub struct Args {
     pub once: bool,
     /// `--dry-run`.
     pub dry_run: bool,
+    /// `--store`, of run.
+    pub store: Option<PathBuf>,
+    /// `--confdir`, of run.
+    pub confdir: Option<PathBuf>,
+    /// `--allow-empty`, of run.
+    pub allow_empty: bool,
     /// The settings for every section that does not say them itself.
     pub settings: Settings,
 }
@@ -64,16 +74,19 @@ pub(super) enum Parsed {
     Args(Box<Args>),
 }
 
-/// Reads the words after the command's name.
-pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Parsed, Error> {
-    let mut reader = Reader::new(words);
+/// Reads the words after the name of `command`.
+pub(super) fn parse(
+    words: impl Iterator<Item = OsString>,
+    command: Command,
+) -> Result<Parsed, Error> {
+    let mut reader = Reader::new(words, command);
     match reader.read() {
         Some(special) => Ok(special),
         None if reader.problems.is_empty() => Ok(Parsed::Args(Box::new(reader.args))),
         None => {
             reader
                 .problems
-                .push("see checkmysqlslave --help".to_owned());
+                .push(format!("see {} --help", command.invocation()));
             Err(Error::Usage(reader.problems))
         }
     }
@@ -81,16 +94,23 @@ pub(super) fn parse(words: impl Iterator<Item = OsString>) -> Result<Parsed, Err
 
 struct Reader {
     parser: Parser,
+    options: Vec<&'static str>,
     args: Args,
     problems: Vec<String>,
 }
 
 impl Reader {
-    fn new(words: impl Iterator<Item = OsString>) -> Reader {
+    fn new(words: impl Iterator<Item = OsString>, command: Command) -> Reader {
+        let own: &[&str] = if command == Command::Run {
+            &RUN_OPTIONS
+        } else {
+            &[]
+        };
         // Collected, because lexopt keeps the iterator for as long as it lives.
         let words: Vec<OsString> = words.map(two_hyphens).collect();
         Reader {
             parser: Parser::from_args(words),
+            options: OPTIONS.iter().chain(own).copied().collect(),
             args: Args::default(),
             problems: Vec::new(),
         }
@@ -122,9 +142,9 @@ impl Reader {
             match name.as_str() {
                 "help" | "h" => return Some(Parsed::Help),
                 "version" | "V" => return Some(Parsed::Version),
-                "debug" | "once" | "dry-run" => self.switch(&name),
-                known if OPTIONS.contains(&known) => self.option(known),
-                unknown => after_unknown = self.unknown(unknown),
+                known if !self.options.contains(&known) => after_unknown = self.unknown(known),
+                "debug" | "once" | "dry-run" | "allow-empty" => self.switch(&name),
+                known => self.option(known),
             }
         }
     }
@@ -136,6 +156,7 @@ impl Reader {
         match name {
             "debug" => self.args.debug = true,
             "once" => self.args.once = true,
+            "allow-empty" => self.args.allow_empty = true,
             _ => self.args.dry_run = true,
         }
     }
@@ -163,8 +184,14 @@ impl Reader {
         if value.is_empty() && name != "token" {
             return Err("its value is empty".to_owned());
         }
-        if name == "conf" {
-            self.args.conf = Some(value.into());
+        let path = match name {
+            "conf" => Some(&mut self.args.conf),
+            "store" => Some(&mut self.args.store),
+            "confdir" => Some(&mut self.args.confdir),
+            _ => None,
+        };
+        if let Some(path) = path {
+            *path = Some(value.into());
             return Ok(());
         }
         let value = value
@@ -195,7 +222,7 @@ impl Reader {
 
     /// Reports the option; whether the next word may be its value.
     fn unknown(&mut self, name: &str) -> bool {
-        let hint = nearest(name, OPTIONS)
+        let hint = nearest(name, self.options.iter().copied())
             .map_or_else(String::new, |option| format!(", did you mean --{option}?"));
         self.problems
             .push(format!("unknown option --{}{hint}", name.escape_debug()));
@@ -223,7 +250,10 @@ mod tests {
     use super::*;
 
     fn read(words: &str) -> Result<Parsed, Error> {
-        parse(words.split_whitespace().map(OsString::from))
+        parse(
+            words.split_whitespace().map(OsString::from),
+            Command::CheckMysqlSlave,
+        )
     }
 
     fn args(words: &str) -> Args {
@@ -334,12 +364,18 @@ mod tests {
     #[test]
     fn words_that_are_not_utf8_are_paths_or_errors() {
         let word = || OsString::from_vec(b"--conf=\xff".to_vec());
-        let Ok(Parsed::Args(args)) = parse([word()].into_iter()) else {
+        let Ok(Parsed::Args(args)) = parse([word()].into_iter(), Command::CheckMysqlSlave) else {
             panic!("a path need not be UTF-8");
         };
         assert!(args.conf.is_some());
         for bytes in [&b"--tag=\xff"[..], b"--\xff", b"-\xff", b"\xff"] {
-            assert!(parse([OsString::from_vec(bytes.to_vec())].into_iter()).is_err());
+            assert!(
+                parse(
+                    [OsString::from_vec(bytes.to_vec())].into_iter(),
+                    Command::CheckMysqlSlave
+                )
+                .is_err()
+            );
         }
     }
 

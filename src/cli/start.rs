@@ -1,4 +1,4 @@
-//! From options, environment and conf file to what checkmysqlslave starts with.
+//! From options, environment and conf file to what checkmysqlslave and run start with.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,13 +10,15 @@ use crate::secret::Secret;
 
 /// Where the conf file is if `--conf` does not say it.
 pub const DEFAULT_CONF: &str = "/etc/confd_haproxy/db.conf";
+/// Where templates and their resources are if `--confdir` does not say it.
+pub const DEFAULT_CONFDIR: &str = "/etc/confd";
 /// Where Consul is if nobody says it.
 pub const DEFAULT_CONSUL: &str = "localhost:8500";
 
 /// Looks up a variable of the environment.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Everything that checkmysqlslave needs to start.
+/// Everything that checkmysqlslave and run need to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     /// The tags, at least one.
@@ -31,6 +33,12 @@ pub struct Start {
     pub once: bool,
     /// Write nothing.
     pub dry_run: bool,
+    /// The file that stands in for Consul.
+    pub store: Option<PathBuf>,
+    /// The directory with `conf.d` and `templates`.
+    pub confdir: PathBuf,
+    /// An empty answer may replace a file that is not empty.
+    pub allow_empty: bool,
     /// What should be logged once the logger stands.
     pub warnings: Vec<String>,
 }
@@ -75,6 +83,11 @@ impl Args {
             debug: self.debug,
             once: self.once,
             dry_run: self.dry_run,
+            store: self.store,
+            confdir: self
+                .confdir
+                .unwrap_or_else(|| PathBuf::from(DEFAULT_CONFDIR)),
+            allow_empty: self.allow_empty,
             warnings,
         }
     }

@@ -24,6 +24,11 @@ commands:
     )
 }
 
+/// For run.
+pub(super) fn run() -> String {
+    RUN.to_owned()
+}
+
 /// For checkmysqlslave.
 pub(super) fn check_mysql_slave() -> String {
     CHECK_MYSQL_SLAVE.to_owned()
@@ -102,3 +107,22 @@ For sections that do not say it themselves:
 
 environment, if there is no option: CONSUL_HTTP_ADDR,
 CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+
+const RUN: &str = "\
+usage: confd_haproxy run [--conf FILE] [--tag TAG]... [options]
+
+Everything for one host in one process: the checkers of the conf file's MySQL
+sections, and the renderer that moves HAProxy.
+
+  confd_haproxy run --store /var/lib/confd_haproxy/keys.json
+  confd_haproxy run --conf etc/db.conf --consul localhost:8500 --confdir confd
+  confd_haproxy run --store keys.json --once --dry-run
+
+  --store FILE      keep the keys in this JSON file instead of Consul
+  --confdir DIR     the directory with conf.d and templates (/etc/confd)
+  --allow-empty     let an empty store empty a file
+
+The options of checkmysqlslave hold here too:
+  --conf --tag --consul --token --once --dry-run --debug --help --version
+  --max-lag --timeout --fall --rise --interval --fallback --replicas --exclude
+  --proxyport --tls --ca";

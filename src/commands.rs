@@ -1,0 +1,6 @@
+//! The commands: each builds its parts from the options and sets them to work. They alone know all
+//! the rooms of the program.
+
+pub mod check;
+pub mod confd;
+pub mod run;

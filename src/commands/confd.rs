@@ -1,0 +1,118 @@
+//! confd: resources, a source of keys, and when to render.
+
+use std::env;
+use std::path::Path;
+
+use crate::cli::ConfdArgs;
+use crate::cli::confd::{BackendKind, ConfdOptions, Mode};
+use crate::error::Error;
+use crate::logger;
+use crate::render::{Manner, Renderer};
+use crate::renderer::{Job, TARGET};
+use crate::resolve::Resolver;
+use crate::resource::Resource;
+use crate::source::Source;
+use crate::source::consul::ConsulSource;
+use crate::source::env::EnvSource;
+use crate::source::file::FileSource;
+use crate::store::consul;
+
+/// Runs the command to its end, which comes only with `-onetime`, and gives the exit code.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(args: ConfdArgs) -> Result<u8, Error> {
+    let options = args.resolve(&|name| env::var(name).ok())?;
+    // Fails only where a logger is installed already, which then serves as well.
+    let _ = logger::init(options.level, logger::is_journal());
+    for warning in &options.warnings {
+        log::warn!(target: TARGET, "{warning}");
+    }
+    let manner = Manner {
+        noop: options.noop,
+        sync_only: options.sync_only,
+        keep_stage_file: options.keep_stage_file,
+        allow_empty: options.allow_empty,
+    };
+    let (renderers, all_good) = renderers(&options.confdir, &options.prefix, manner);
+    if renderers.is_empty() {
+        let confd = options.confdir.join("conf.d").display().to_string();
+        return Err(confd_error(format!(
+            "there is no resource to work on in {confd}"
+        )));
+    }
+    let source = source(&options, prefixes(&renderers))?;
+    log::info!(target: TARGET, "Starting confd");
+    let mut job = Job::new(source, renderers);
+    match options.mode {
+        Mode::OneTime => Ok(if job.once() && all_good { 0 } else { 1 }),
+        Mode::Watch => job.watch(),
+        Mode::Interval(interval) => job.every(interval),
+    }
+}
+
+/// The resources of a directory that can be worked on; what is wrong with others is logged.
+/// Returns whether all can.
+pub(super) fn renderers(confdir: &Path, prefix: &str, manner: Manner) -> (Vec<Renderer>, bool) {
+    let (resources, problems) = Resource::load_all(confdir, prefix);
+    for problem in &problems {
+        log::error!(target: TARGET, "{problem}");
+    }
+    let mut all_good = problems.is_empty();
+    let mut renderers = Vec::new();
+    for resource in resources {
+        for warning in &resource.warnings {
+            log::warn!(target: TARGET, "{warning}");
+        }
+        match Renderer::new(resource, manner) {
+            Ok(renderer) => renderers.push(renderer),
+            Err(problem) => {
+                all_good = false;
+                log::error!(target: TARGET, "{problem}");
+            }
+        }
+    }
+    (renderers, all_good)
+}
+
+/// Every prefix that a resource names.
+pub(super) fn prefixes(renderers: &[Renderer]) -> Vec<String> {
+    renderers
+        .iter()
+        .flat_map(|renderer| renderer.resource().keys.iter().cloned())
+        .collect()
+}
+
+fn source(options: &ConfdOptions, prefixes: Vec<String>) -> Result<Box<dyn Source>, Error> {
+    let source: Box<dyn Source> = match options.backend {
+        BackendKind::Consul => {
+            let node = node(options);
+            let settings = consul::Settings {
+                address: node.parse().map_err(confd_error)?,
+                token: options.token.clone(),
+                resolver: Resolver::system(),
+                timeout: consul::Settings::TIMEOUT,
+            };
+            log::info!(target: TARGET, "Backend source(s) set to {node}");
+            Box::new(ConsulSource::new(settings, prefixes).map_err(confd_error)?)
+        }
+        BackendKind::Env => Box::new(EnvSource::new(env::vars_os(), &prefixes)),
+        BackendKind::File => {
+            Box::new(FileSource::new(options.files.clone(), &prefixes).map_err(confd_error)?)
+        }
+    };
+    log::info!(target: TARGET, "Backend set to {}", source.name());
+    Ok(source)
+}
+
+/// As confd does, only the first node is asked.
+fn node(options: &ConfdOptions) -> String {
+    if options.nodes.len() > 1 {
+        log::warn!(target: TARGET, "only the first -node is used, as in confd");
+    }
+    options.nodes.first().cloned().unwrap_or_default()
+}
+
+fn confd_error(problem: String) -> Error {
+    Error::Confd(vec![problem])
+}

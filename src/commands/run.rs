@@ -1,0 +1,120 @@
+//! run: the checkers and the renderer of one host, in one process.
+
+use std::env;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{check, confd};
+use crate::cli::{Args, Start};
+use crate::error::Error;
+use crate::render::{Manner, Renderer};
+use crate::renderer::{Job, TARGET};
+use crate::resolve::Resolver;
+use crate::source::Source;
+use crate::source::consul::ConsulSource;
+use crate::source::file::FileSource;
+use crate::stage::{Staged, Wanted};
+use crate::store::Store;
+use crate::store::file::FileStore;
+use crate::supervisor::{self, Work};
+use crate::watch;
+
+/// The renderer's stack, in bytes: templates may be nested deeply.
+const STACK: usize = 8 << 20;
+
+/// Runs the command to its end, which comes only with `--once`, and gives the exit code.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(args: Args) -> Result<u8, Error> {
+    let start = args.resolve(&|name| env::var(name).ok())?;
+    let resolver = Resolver::system();
+    let store = store(&start, &resolver)?;
+    let journal = check::begin_log(&start);
+    let plans = check::plans(&start, &store, &resolver, journal);
+    if start.once {
+        let state = watch::once(plans).map_err(|e| check::no_threads(&e))?;
+        let rendered = job(&start, &resolver)?.is_none_or(|mut job| job.once());
+        return Ok(if rendered {
+            state.code()
+        } else {
+            state.code().max(1)
+        });
+    }
+    let mut works: Vec<Work> = plans.into_iter().map(|plan| plan.work(journal)).collect();
+    let interval = check::interval(&start);
+    // Once here, so that what is wrong with it is known before anything starts.
+    if job(&start, &resolver)?.is_some() {
+        works.push(renderer(start, resolver));
+    }
+    supervisor::run(works, interval)
+        .map(|()| 0)
+        .map_err(|e| check::no_threads(&e))
+}
+
+fn store(start: &Start, resolver: &Resolver) -> Result<Arc<dyn Store>, Error> {
+    let Some(path) = &start.store else {
+        return Ok(Arc::new(check::consul(start, resolver)?));
+    };
+    let store = FileStore::new(path).map_err(check::usage)?;
+    if !path.exists() && !start.dry_run {
+        found(path)?;
+    }
+    Ok(Arc::new(store))
+}
+
+/// An empty store, so that it can be watched before the first key is written.
+fn found(path: &Path) -> Result<(), Error> {
+    let staged = Staged::write(path, "{}\n", Wanted::default());
+    let done = staged.and_then(|staged| staged.install(false)).map(drop);
+    done.map_err(|error| check::usage(error.to_string()))
+}
+
+fn renderer(start: Start, resolver: Resolver) -> Work {
+    let run = Box::new(move || match job(&start, &resolver) {
+        Ok(Some(mut job)) => job.watch(),
+        Ok(None) => {}
+        Err(error) => log::error!(target: TARGET, "{error}"),
+    });
+    Work {
+        name: "renderer".to_owned(),
+        stack: STACK,
+        run,
+    }
+}
+
+/// The renderer's job; `None` if there is nothing to render.
+fn job(start: &Start, resolver: &Resolver) -> Result<Option<Job>, Error> {
+    let manner = Manner {
+        noop: start.dry_run,
+        allow_empty: start.allow_empty,
+        ..Manner::default()
+    };
+    let (renderers, _) = confd::renderers(&start.confdir, "", manner);
+    if renderers.is_empty() {
+        let confdir = start.confdir.join("conf.d").display().to_string();
+        log::warn!(target: TARGET, "there is no resource in {confdir}: nothing is rendered");
+        return Ok(None);
+    }
+    Ok(Some(Job::new(
+        source(start, resolver, &renderers)?,
+        renderers,
+    )))
+}
+
+fn source(
+    start: &Start,
+    resolver: &Resolver,
+    renderers: &[Renderer],
+) -> Result<Box<dyn Source>, Error> {
+    let prefixes = confd::prefixes(renderers);
+    Ok(match &start.store {
+        Some(path) => {
+            Box::new(FileSource::new(vec![path.clone()], &prefixes).map_err(check::usage)?)
+        }
+        None => {
+            let settings = check::consul_settings(start, resolver)?;
+            Box::new(ConsulSource::new(settings, prefixes).map_err(check::usage)?)
+        }
+    })
+}

@@ -1,0 +1,415 @@
+//! One resource brought about: validate, render, compare, move HAProxy, check, install, reload.
+//!
+//! Owns the order of steps and what is said of each; the steps themselves are in the files beside
+//! and in `template`, `stage`, `command` and `haproxy`. Nothing that fails here touches a running
+//! HAProxy, and the file on disk is replaced only by one that passed its check.
+
+pub mod entries;
+pub mod state;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use crate::backend::Cause;
+use crate::backoff::Backoff;
+use crate::command::{self, CommandResult};
+use crate::haproxy::diff::{self, Difference, ServerChange};
+use crate::haproxy::runtime::{Runtime, Sessions};
+use crate::random::random;
+use crate::render::entries::{Checked, Entries};
+use crate::render::state::State;
+use crate::resource::{Resource, SessionPolicy};
+use crate::source::Snapshot;
+use crate::stage::{Staged, Wanted};
+use crate::template::Template;
+
+/// How long a check of a file may take.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a reload may take.
+const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// The least time between two reloads: each leaves an old HAProxy process behind for a while.
+const RELOAD_GAP: Duration = Duration::from_secs(2);
+/// The pause before a failed reload is tried again, at first and at most.
+const RELOAD_PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+/// How a run treats its resources.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Manner {
+    /// Render and compare, but change nothing.
+    pub noop: bool,
+    /// Write the file, but neither check nor reload.
+    pub sync_only: bool,
+    /// Leave the staged file where it is.
+    pub keep_stage_file: bool,
+    /// Let an empty store empty a file.
+    pub allow_empty: bool,
+}
+
+/// One resource at work.
+#[derive(Debug)]
+pub struct Renderer {
+    resource: Resource,
+    template: Template,
+    haproxy: Option<Runtime>,
+    manner: Manner,
+    entries: Entries,
+    state: State,
+    reload_pause: Backoff,
+    reloaded_at: Option<Instant>,
+    told: Vec<String>,
+}
+
+/// What a pass did.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What to log.
+    pub lines: Vec<(Level, String)>,
+    /// Whether anything failed.
+    pub failed: bool,
+    /// When something that is still to be done should be tried.
+    pub again_at: Option<Instant>,
+}
+
+impl Renderer {
+    /// Reads the resource's template, and what an earlier process left behind.
+    ///
+    /// # Errors
+    /// One line: the template cannot be read or parsed, or the socket is not one.
+    pub fn new(resource: Resource, manner: Manner) -> Result<Renderer, String> {
+        let path = resource.src.display().to_string();
+        let text = fs::read_to_string(&resource.src).map_err(|e| format!("reading {path}: {e}"))?;
+        let template = Template::parse(&path, &text).map_err(|e| e.to_string())?;
+        let haproxy = match &resource.haproxy {
+            Some(settings) => {
+                let bad = |e| format!("{}: [haproxy] socket: {e}", resource.file.display());
+                Some(Runtime::parse(&settings.socket).map_err(bad)?)
+            }
+            None => None,
+        };
+        let state = State::load(&resource.dest);
+        Ok(Renderer {
+            entries: Entries::recall(state.entries()),
+            reload_pause: Backoff::new(RELOAD_PAUSE.0, RELOAD_PAUSE.1),
+            reloaded_at: None,
+            told: Vec::new(),
+            resource,
+            template,
+            haproxy,
+            manner,
+            state,
+        })
+    }
+
+    /// The resource.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// Brings the target in line with what a source holds.
+    pub fn pass(&mut self, snapshot: &Snapshot, now: Instant) -> Report {
+        let mut report = Report::default();
+        let own = self.own(snapshot);
+        let checked = self.entries.check(&own);
+        self.tell_problems(&checked.problems, &mut report);
+        let current = fs::read_to_string(&self.resource.dest).unwrap_or_default();
+        match self.render(&checked, &current) {
+            Ok(text) => self.bring_about(&text, &current, &checked, now, &mut report),
+            Err(problem) => report.fail(problem),
+        }
+        report
+    }
+
+    /// The keys under the resource's own, without its prefix.
+    fn own(&self, snapshot: &Snapshot) -> Snapshot {
+        let is_own = |key: &str| {
+            let is_under = |own: &String| {
+                let own = own.trim_end_matches('/');
+                key.strip_prefix(own)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            self.resource.keys.iter().any(is_under)
+        };
+        let strip = |key: &str| {
+            key.strip_prefix(self.resource.prefix.trim_end_matches('/'))
+                .unwrap_or(key)
+                .to_owned()
+        };
+        let own = snapshot.pairs.iter().filter(|(key, _)| is_own(key));
+        Snapshot {
+            pairs: own.map(|(key, pair)| (strip(key), pair.clone())).collect(),
+        }
+    }
+
+    fn tell_problems(&mut self, problems: &[String], report: &mut Report) {
+        if self.told != problems {
+            for problem in problems
+                .iter()
+                .filter(|problem| !self.told.contains(problem))
+            {
+                report.say(Level::Error, problem.clone());
+            }
+            self.told = problems.to_vec();
+        }
+    }
+
+    /// An empty answer may mean "denied", and an empty file would close every port: neither
+    /// replaces something.
+    fn render(&self, checked: &Checked, current: &str) -> Result<String, String> {
+        let (dest, keys) = (self.resource.dest.display(), self.resource.keys.join(", "));
+        let guarded = !self.manner.allow_empty && !current.trim().is_empty();
+        if guarded && checked.pairs.is_empty() {
+            return Err(format!(
+                "there is nothing to render under {keys}: the keys are gone, or the token may not \
+                 read them; {dest} stays as it is (--allow-empty renders it all the same)"
+            ));
+        }
+        let text = self
+            .template
+            .render(&checked.pairs)
+            .map_err(|e| e.to_string())?;
+        if guarded && text.trim().is_empty() {
+            return Err(format!(
+                "the template gives an empty file; {dest} stays as it is"
+            ));
+        }
+        Ok(text)
+    }
+
+    fn bring_about(
+        &mut self,
+        text: &str,
+        current: &str,
+        checked: &Checked,
+        now: Instant,
+        report: &mut Report,
+    ) {
+        let switched = self.switch(text, current, &checked.causes, report);
+        let dest = self.resource.dest.display().to_string();
+        let staged = match Staged::write(&self.resource.dest, text, self.wanted()) {
+            Ok(staged) => staged,
+            Err(error) => return report.fail(error.to_string()),
+        };
+        let differences = staged.differences();
+        if differences.is_empty() {
+            report.say(Level::Debug, format!("Target config {dest} in sync"));
+            return self.reload_if_pending(now, report);
+        }
+        for difference in differences {
+            report.say(Level::Info, format!("{dest} {difference}"));
+        }
+        report.say(Level::Info, format!("Target config {dest} out of sync"));
+        if self.manner.noop {
+            report.say(
+                Level::Warn,
+                format!("Noop mode enabled. {dest} will not be modified"),
+            );
+            return self.set_aside(staged, report);
+        }
+        if let Err(problem) = self.check(&staged) {
+            self.set_aside(staged, report);
+            let stands = if switched {
+                "; haproxy has the new addresses all the same"
+            } else {
+                ""
+            };
+            return report.fail(format!("{problem}; {dest} stays as it is{stands}"));
+        }
+        self.install(staged, switched, report);
+        self.reload_if_pending(now, report);
+    }
+
+    /// Moves HAProxy before anything else is done, where nothing but servers' addresses changes.
+    /// Returns whether it has the new addresses now.
+    fn switch(
+        &self,
+        text: &str,
+        current: &str,
+        causes: &BTreeMap<String, Cause>,
+        report: &mut Report,
+    ) -> bool {
+        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
+        let (Some(haproxy), false) = (&self.haproxy, idle) else {
+            return false;
+        };
+        let changes = match diff::compare(current, text) {
+            Difference::Addresses(changes) => changes,
+            Difference::None => return false,
+            Difference::Structure(why) => {
+                report.say(Level::Info, format!("haproxy must be reloaded: {why}"));
+                return false;
+            }
+        };
+        let sessions = |change: &ServerChange| self.sessions(causes.get(&change.proxy));
+        let moves: Vec<(ServerChange, Sessions)> = changes
+            .into_iter()
+            .map(|change| (change.clone(), sessions(&change)))
+            .collect();
+        match haproxy.switch(&moves) {
+            Ok(()) => {
+                for (change, sessions) in &moves {
+                    report.say(Level::Warn, moved(change, *sessions));
+                }
+                true
+            }
+            Err(error) => {
+                report.say(Level::Warn, format!("{error}; haproxy is reloaded instead"));
+                false
+            }
+        }
+    }
+
+    fn sessions(&self, cause: Option<&Cause>) -> Sessions {
+        let policy = self
+            .resource
+            .haproxy
+            .as_ref()
+            .map(|settings| settings.sessions);
+        match (policy.unwrap_or(SessionPolicy::Auto), cause) {
+            (SessionPolicy::Cut, _) | (SessionPolicy::Auto, Some(Cause::Forced)) => Sessions::Cut,
+            (SessionPolicy::Keep, _)
+            | (SessionPolicy::Auto, Some(Cause::Voluntary | Cause::Unknown) | None) => {
+                Sessions::Keep
+            }
+        }
+    }
+
+    fn check(&self, staged: &Staged) -> Result<(), String> {
+        let Some(check) = self.resource.check_command(staged.path()) else {
+            return Ok(());
+        };
+        if self.manner.sync_only {
+            return Ok(());
+        }
+        let result = run(&check, CHECK_TIMEOUT);
+        result.map_err(|failure| format!("Config check failed: {failure}"))
+    }
+
+    /// Removes a staged file that is not used, or leaves it for people to look at.
+    fn set_aside(&self, staged: Staged, report: &mut Report) {
+        if self.manner.keep_stage_file {
+            let path = staged.keep();
+            report.say(
+                Level::Info,
+                format!("Keeping staged file: {}", path.display()),
+            );
+        }
+    }
+
+    /// Replaces the target. What is still to be done is written down before, so that it is not
+    /// forgotten if this process ends right after.
+    fn install(&mut self, staged: Staged, switched: bool, report: &mut Report) {
+        let reloads = self.resource.reload_cmd.is_some() && !self.manner.sync_only;
+        self.state.reload_pending |= reloads && !switched;
+        self.state.set_entries(self.entries.remembered());
+        if let Err(error) = self.state.save(&self.resource.dest) {
+            return report.fail(format!("writing the state of {}: {error}", self.dest()));
+        }
+        let dest = self.dest();
+        match staged.install(true) {
+            Ok(installed) => {
+                for warning in installed.warnings {
+                    report.say(Level::Warn, warning);
+                }
+                report.say(
+                    Level::Info,
+                    format!("Target config {dest} has been updated"),
+                );
+            }
+            Err(error) => report.fail(error.to_string()),
+        }
+    }
+
+    /// Reloads, if that is due and may be tried.
+    fn reload_if_pending(&mut self, now: Instant, report: &mut Report) {
+        let idle = self.manner.noop || self.manner.sync_only || !self.state.reload_pending;
+        let (Some(reload), false) = (&self.resource.reload_cmd, idle) else {
+            return;
+        };
+        let gap = self
+            .reloaded_at
+            .map(|at| (at + RELOAD_GAP).saturating_duration_since(now));
+        let pause = gap
+            .unwrap_or_default()
+            .max(self.reload_pause.remaining(now));
+        if !pause.is_zero() {
+            report.again_at = Some(now + pause);
+            return;
+        }
+        self.reloaded_at = Some(now);
+        match run(reload, RELOAD_TIMEOUT) {
+            Ok(()) => {
+                self.reload_pause.succeeded();
+                self.state.reload_pending = false;
+                report.say(Level::Info, format!("reloaded with: {reload}"));
+                if let Err(error) = self.state.save(&self.resource.dest) {
+                    report.fail(format!("writing the state of {}: {error}", self.dest()));
+                }
+            }
+            Err(failure) => {
+                self.reload_pause.failed(now, random());
+                let pause = self.reload_pause.remaining(now);
+                report.again_at = Some(now + pause);
+                report.fail(format!(
+                    "reload failed: {failure}; haproxy still has the old file, trying again in {} s",
+                    pause.as_secs().max(1)
+                ));
+            }
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
+        let Resource { mode, uid, gid, .. } = self.resource;
+        Wanted { mode, uid, gid }
+    }
+
+    fn dest(&self) -> String {
+        self.resource.dest.display().to_string()
+    }
+}
+
+impl Report {
+    fn say(&mut self, level: Level, line: String) {
+        self.lines.push((level, line));
+    }
+
+    fn fail(&mut self, line: String) {
+        self.failed = true;
+        self.say(Level::Error, line);
+    }
+}
+
+/// Runs a command of the resource, without our secrets in its environment.
+fn run(line: &str, timeout: Duration) -> Result<(), String> {
+    let said = |output: &str| match output.trim() {
+        "" => String::new(),
+        output => format!(": {output}"),
+    };
+    match command::run(line, timeout, &[("CONSUL_HTTP_TOKEN", None)]) {
+        CommandResult::Success { .. } => Ok(()),
+        CommandResult::Failed { status, output } => Err(format!("{status}{}", said(&output))),
+        CommandResult::TimedOut { output } => Err(format!(
+            "no end after {} s{}",
+            timeout.as_secs(),
+            said(&output)
+        )),
+        CommandResult::NotStarted(error) => Err(error),
+    }
+}
+
+fn moved(change: &ServerChange, sessions: Sessions) -> String {
+    let what = match sessions {
+        Sessions::Cut => "its old sessions are cut",
+        Sessions::Keep => "old sessions may finish",
+    };
+    let ServerChange {
+        proxy,
+        server,
+        from,
+        to_ip,
+        to_port,
+    } = change;
+    format!("haproxy: {proxy}/{server} moved from {from} to {to_ip}:{to_port}; {what}")
+}

@@ -1,0 +1,113 @@
+//! Runs resources against a source: once, at intervals, or whenever something changes.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use log::Level;
+
+use crate::backoff::Backoff;
+use crate::random::random;
+use crate::render::{Renderer, Report};
+use crate::source::Source;
+
+/// The name that log lines carry.
+pub const TARGET: &str = "confd";
+
+/// How long a watch waits before it looks after the files all the same: somebody may have edited
+/// one.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How often an unchanged trouble is said again.
+const REMINDER: Duration = Duration::from_secs(60);
+/// The pause after a source failed, at first and at most.
+const SOURCE_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// Resources and where their keys come from.
+#[derive(Debug)]
+pub struct Job {
+    source: Box<dyn Source>,
+    renderers: Vec<Renderer>,
+    trouble: Option<(String, Instant)>,
+}
+
+impl Job {
+    /// A job that has done nothing yet.
+    pub fn new(source: Box<dyn Source>, renderers: Vec<Renderer>) -> Job {
+        Job {
+            source,
+            renderers,
+            trouble: None,
+        }
+    }
+
+    /// One pass of every resource. Returns whether all went well.
+    pub fn once(&mut self) -> bool {
+        self.pass()
+            .is_ok_and(|reports| reports.iter().all(|report| !report.failed))
+    }
+
+    /// A pass at each interval, for ever.
+    pub fn every(&mut self, interval: Duration) -> ! {
+        loop {
+            self.once();
+            thread::sleep(interval);
+        }
+    }
+
+    /// A pass whenever something changed, for ever.
+    pub fn watch(&mut self) -> ! {
+        let mut pause = Backoff::new(SOURCE_PAUSE.0, SOURCE_PAUSE.1);
+        loop {
+            let at_most = self
+                .pass()
+                .map_or(LOOK_AGAIN, |reports| time_left(&reports));
+            match self.source.wait(at_most) {
+                Ok(_) => pause.succeeded(),
+                Err(error) => {
+                    self.tell(&error.to_string());
+                    pause.failed(Instant::now(), random());
+                    thread::sleep(pause.remaining(Instant::now()));
+                }
+            }
+        }
+    }
+
+    fn pass(&mut self) -> Result<Vec<Report>, ()> {
+        let snapshot = match self.source.read() {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                self.tell(&error.to_string());
+                return Err(());
+            }
+        };
+        if self.trouble.take().is_some() {
+            log::info!(target: TARGET, "{} answers again", self.source.name());
+        }
+        let pass = |renderer: &mut Renderer| {
+            let report = renderer.pass(&snapshot, Instant::now());
+            for (level, line) in &report.lines {
+                log::log!(target: TARGET, *level, "{line}");
+            }
+            report
+        };
+        Ok(self.renderers.iter_mut().map(pass).collect())
+    }
+
+    /// Says a trouble when it is new, and now and then as long as it lasts.
+    fn tell(&mut self, trouble: &str) {
+        let is_old = self
+            .trouble
+            .as_ref()
+            .is_some_and(|(text, at)| text == trouble && at.elapsed() < REMINDER);
+        let level = if is_old { Level::Debug } else { Level::Error };
+        if !is_old {
+            self.trouble = Some((trouble.to_owned(), Instant::now()));
+        }
+        log::log!(target: TARGET, level, "{trouble}; the files stay as they are");
+    }
+}
+
+fn time_left(reports: &[Report]) -> Duration {
+    let next = reports.iter().filter_map(|report| report.again_at).min();
+    let left = next.map(|at| at.saturating_duration_since(Instant::now()));
+    left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)
+}
