@@ -12,8 +12,8 @@
 //!
 //! - Checkers and stores know nothing of each other and meet only in `cycle`; only `cycle` decides
 //!   to write.
-//! - `elect`, `hysteresis`, `backend`, `outcome` and the files beside `checker::mysql` that read
-//!   rows do no I/O, read no clock and log nothing.
+//! - `elect`, `hysteresis`, `backend`, `outcome`, `haproxy::diff` and the files beside
+//!   `checker::mysql` that read rows do no I/O, read no clock and log nothing.
 //! - Only `main` prints errors and chooses the exit code; only `config` and `cli` know the conf
 //!   file and the environment; only `logger` knows what a log line looks like.
 //! - `resource` says what is rendered and where to, `stage` puts files in their places, `command`

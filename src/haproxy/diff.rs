@@ -19,6 +19,9 @@ pub enum Difference {
     Structure(String),
 }
 
+/// The name of a server's `listen` or `backend` section, and its own name there.
+pub type ServerName = (String, String);
+
 /// One server that moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerChange {
@@ -43,9 +46,8 @@ pub fn compare(running: &str, wanted: &str) -> Difference {
     }
 }
 
-/// The address of every server of a configuration, as it is written there, by the names of its
-/// proxy and its own.
-pub fn servers(config: &str) -> BTreeMap<(String, String), String> {
+/// The address of every server of a configuration, as it is written there.
+pub fn servers(config: &str) -> BTreeMap<ServerName, String> {
     let items = read(config);
     let found = items.iter().filter_map(|item| {
         let (name, address, _) = item.server()?;

@@ -54,21 +54,8 @@ pub enum Fault {
 
 impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RuntimeError { socket, fault, .. } = self;
-        write!(f, "haproxy at {socket}: ")?;
-        match fault {
-            Fault::Missing => write!(
-                f,
-                "there is no such socket: is haproxy running, with 'stats socket {socket} mode \
-                 600 level admin' in its global section?"
-            ),
-            Fault::Denied => write!(
-                f,
-                "permission denied: write 'stats socket {socket} … level admin' in its global \
-                 section, and reload it"
-            ),
-            other => f.write_str(&other.sentence()),
-        }?;
+        let socket = &self.socket;
+        write!(f, "haproxy at {socket}: {}", self.fault.sentence(socket))?;
         match self.begun {
             true => f.write_str("; some servers may have moved and others not: reload haproxy"),
             false => Ok(()),
@@ -77,42 +64,45 @@ impl fmt::Display for RuntimeError {
 }
 
 impl Fault {
-    fn sentence(&self) -> String {
-        let fixed = match self {
-            Fault::Missing => "there is no such socket",
-            Fault::Denied => "permission denied",
-            Fault::NotAllowed => {
-                "not allowed to open the socket: run as its owner, or change the mode and group \
-                 of the 'stats socket' line"
-            }
-            Fault::Refused => "connection refused: is haproxy running?",
-            Fault::TimedOut => {
-                "no complete answer within a second: it hangs or is overloaded, or something else \
-                 listens there"
-            }
-            Fault::TooLong => "the answer does not end: something else listens there",
-            Fault::TooOld => {
-                "it does not know the commands (haproxy before 1.8, or the socket of a master \
-                 process): take the socket out of [haproxy], and every change reloads"
-            }
-            Fault::Stopping => "it is being reloaded: try again",
-            Fault::Broken(error) => return format!("the connection broke: {error}"),
+    /// What is wrong and what to do.
+    fn sentence(&self, socket: &str) -> String {
+        match self {
+            Fault::Missing => format!(
+                "there is no such socket: is haproxy running, with 'stats socket {socket} mode \
+                 600 level admin' in its global section?"
+            ),
+            Fault::NotAllowed => "not allowed to open the socket: run as its owner, or change \
+                the mode and group of the 'stats socket' line"
+                .to_owned(),
+            Fault::Refused => "connection refused: is haproxy running?".to_owned(),
+            Fault::TimedOut => "no complete answer within a second: it hangs or is overloaded, or \
+                something else listens there"
+                .to_owned(),
+            Fault::Broken(error) => format!("the connection broke: {error}"),
+            Fault::TooLong => "the answer does not end: something else listens there".to_owned(),
             Fault::NotHaproxy(said) => {
-                return format!("not haproxy's 'stats socket': it says '{said}'");
+                format!("not haproxy's 'stats socket': it says '{said}'")
             }
+            Fault::TooOld => "it does not know the commands (haproxy before 1.8, or the socket of \
+                a master process): take the socket out of [haproxy], and every change reloads"
+                .to_owned(),
+            Fault::Denied => format!(
+                "permission denied: write 'stats socket {socket} … level admin' in its global \
+                 section, and reload it"
+            ),
+            Fault::Stopping => "it is being reloaded: try again".to_owned(),
             Fault::NoServer(server) => {
-                return format!("it has no server {server}: reload it with the present file");
+                format!("it has no server {server}: reload it with the present file")
             }
             Fault::NoAddress(server) => {
-                return format!("{server} has no address as its name did not resolve: reload it");
+                format!("{server} has no address as its name did not resolve: reload it")
             }
             Fault::NotMoved {
                 server,
                 shows,
                 wanted,
-            } => return format!("{server} should be {wanted} and is {shows}"),
-        };
-        fixed.to_owned()
+            } => format!("{server} should be {wanted} and is {shows}"),
+        }
     }
 }
 

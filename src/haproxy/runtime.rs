@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::haproxy::diff::ServerChange;
+use crate::haproxy::diff::{ServerChange, ServerName};
 use crate::haproxy::error::{Fault, RuntimeError};
 use crate::haproxy::socket::Address;
 use crate::haproxy::state::{self, Server, Servers};
@@ -61,12 +61,11 @@ impl Runtime {
             .map_err(|fault| self.error(fault, true))
     }
 
-    /// Where every server is, by the names of its proxy and its own. Servers without an address
-    /// are left out.
+    /// Where every server is. Servers without an address are left out.
     ///
     /// # Errors
     /// When HAProxy cannot be asked, or is on its way out.
-    pub fn addresses(&self) -> Result<BTreeMap<(String, String), (IpAddr, u16)>, RuntimeError> {
+    pub fn addresses(&self) -> Result<BTreeMap<ServerName, (IpAddr, u16)>, RuntimeError> {
         let servers = self.survey().map_err(|fault| self.error(fault, false))?;
         let known = servers
             .into_iter()

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::haproxy::diff::ServerName;
 use crate::haproxy::error::Fault;
 
-/// Every server by the names of its proxy and its own.
-pub(super) type Servers = BTreeMap<(String, String), Server>;
+/// Every server.
+pub(super) type Servers = BTreeMap<ServerName, Server>;
 
 /// One server as HAProxy has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(super) fn servers(answer: &str) -> Result<Servers, Fault> {
         .collect()
 }
 
-fn server(row: &str, places: [usize; 6]) -> Option<((String, String), Server)> {
+fn server(row: &str, places: [usize; 6]) -> Option<(ServerName, Server)> {
     let words: Vec<&str> = row.split_ascii_whitespace().collect();
     let mut missing = false;
     let [proxy, name, ip, port, operation, administration] = places.map(|place| {

@@ -51,15 +51,6 @@ fn address_of(haproxy: &HaProxy, proxy: &str) -> (IpAddr, u16) {
     addresses[&(proxy.to_owned(), "s".to_owned())]
 }
 
-/// Any other command.
-fn order(haproxy: &HaProxy, line: &str) -> String {
-    let mut stream = UnixStream::connect(haproxy.socket()).unwrap();
-    stream.write_all(format!("{line}\n").as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
-
 /// The error of a switch, which must come in time.
 #[track_caller]
 fn error_of(runtime: &Runtime, changes: &[(ServerChange, Sessions)]) -> RuntimeError {
@@ -187,8 +178,8 @@ fn a_client_that_waits_in_the_queue_gets_the_new_server() {
     let first = Client::connect(port);
     let second = thread::spawn(move || Client::connect(port));
     wait_until("a client waits in the queue", seconds(10), || {
-        let lines = order(&haproxy, "show stat");
-        let row = lines.lines().find(|line| line.starts_with("a,s,"));
+        let lines = haproxy.ask("show stat");
+        let row = lines.lines().find(|line| line.starts_with("a,BACKEND,"));
         row.is_some_and(|row| row.split(',').nth(2) == Some("1"))
     });
     runtime(&haproxy)
@@ -205,7 +196,7 @@ fn a_server_that_was_down_is_usable_at_once() {
         let dead = format!("127.0.0.1:{}", free_port());
         let haproxy = HaProxy::start(&listen("a", port, &dead, "check inter 100ms"));
         wait_until("haproxy sees that it is down", seconds(10), || {
-            order(&haproxy, "show stat").contains("DOWN")
+            haproxy.ask("show stat").contains("DOWN")
         });
         assert_eq!(Client::connect(port).greeting, "");
         let started = Instant::now();
@@ -222,7 +213,7 @@ fn a_server_in_an_operators_maintenance_moves_and_stays_there() {
     let (one, two, port) = (server("one"), server("two"), free_port());
     let haproxy = HaProxy::start(&listen("a", port, &one.endpoint(), "check"));
     for state in ["maint", "drain"] {
-        order(&haproxy, &format!("set server a/s state {state}"));
+        haproxy.ask(&format!("set server a/s state {state}"));
         for target in [&two, &one] {
             runtime(&haproxy)
                 .switch(&[(change("a", &target.endpoint()), Sessions::Cut)])
@@ -231,7 +222,7 @@ fn a_server_in_an_operators_maintenance_moves_and_stays_there() {
             assert_eq!(Client::connect(port).greeting, "", "{state}");
         }
     }
-    order(&haproxy, "set server a/s state ready");
+    haproxy.ask("set server a/s state ready");
     assert_eq!(Client::connect(port).greeting, "one");
 }
 

@@ -19,23 +19,23 @@ backend b
 ";
 
 fn moves(running: &str, wanted: &str) -> Vec<ServerChange> {
-    match compare(running, wanted) {
-        Difference::Addresses(changes) => changes,
-        other => panic!("{other:?}"),
-    }
+    let difference = compare(running, wanted);
+    let Difference::Addresses(changes) = difference else {
+        panic!("{difference:?}");
+    };
+    changes
 }
 
 /// The reason for a reload when `from` becomes `to` in the file.
 #[track_caller]
 fn reason(from: &str, to: &str) -> String {
     assert!(TWO.contains(from), "{from}");
-    match compare(TWO, &TWO.replace(from, to)) {
-        Difference::Structure(reason) => {
-            assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
-            reason
-        }
-        other => panic!("{from:?} to {to:?}: {other:?}"),
-    }
+    let difference = compare(TWO, &TWO.replace(from, to));
+    let Difference::Structure(reason) = difference else {
+        panic!("{from:?} to {to:?}: {difference:?}");
+    };
+    assert!(!reason.is_empty() && !reason.contains('\n'), "{reason}");
+    reason
 }
 
 #[test]

@@ -188,8 +188,7 @@ impl Daemon {
 
     /// The process state of /proc: `T` is stopped.
     fn state(&self) -> Option<char> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
-        stat.rsplit(") ").next()?.chars().next()
+        state_of(self.pid())
     }
 
     fn child(&self) -> MutexGuard<'_, Child> {
@@ -213,6 +212,12 @@ impl Drop for Daemon {
         }
         self.kill();
     }
+}
+
+/// The process state of /proc; none when the process is gone.
+pub fn state_of(pid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit(") ").next()?.chars().next()
 }
 
 /// Sends a signal to a process that the caller started.

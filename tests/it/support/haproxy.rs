@@ -1,21 +1,27 @@
 //! An HAProxy with a master and a worker process, and a stats socket in its own directory.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use super::daemon::{self, Daemon, Launch};
-use super::scratch::Scratch;
-use super::{program, seconds, wait_until};
+use super::scratch::{self, Scratch};
+use super::{becomes_true, program, seconds, wait_until};
+
+/// How long HAProxy may take to hear a signal.
+const MOMENT: Duration = Duration::from_millis(300);
 
 /// A running HAProxy.
 #[derive(Debug)]
 pub struct HaProxy {
     daemon: Daemon,
     level: &'static str,
+    /// The process that serves.
+    worker: AtomicU32,
 }
 
 impl HaProxy {
@@ -42,6 +48,7 @@ impl HaProxy {
         let haproxy = Self {
             daemon: Daemon::start_in(dir, launch),
             level,
+            worker: AtomicU32::new(0),
         };
         haproxy.wait_until_it_answers();
         haproxy
@@ -72,59 +79,89 @@ impl HaProxy {
         fs::write(self.config_path(), text).unwrap();
     }
 
-    /// SIGUSR2 to the master, and a new worker answers when this returns.
+    /// SIGUSR2 to the master, and only the new worker answers when this returns. HAProxy loses a
+    /// signal that comes within some milliseconds of its start, so it is sent until it is heard.
     #[track_caller]
     pub fn reload(&self) {
-        let before = self.workers();
-        self.daemon.signal("USR2");
-        wait_until("haproxy has a new worker", seconds(10), || {
-            let now = self.workers();
-            !now.is_empty() && now.iter().all(|worker| !before.contains(worker))
+        let before = self.answering_worker();
+        let heard = |log: String| log.matches("Reloading HAProxy").count();
+        let earlier = heard(self.daemon.log());
+        wait_until("haproxy hears the signal", seconds(10), || {
+            self.daemon.signal("USR2");
+            becomes_true(MOMENT, || heard(self.daemon.log()) > earlier)
         });
-        self.wait_until_it_answers();
+        wait_until("a new worker answers", seconds(10), || {
+            let now = self.answering_worker();
+            now.is_some() && now != before
+        });
+        self.remember_worker();
+    }
+
+    /// Sends a line to the stats socket and returns the answer; empty if nobody answers.
+    pub fn ask(&self, line: &str) -> String {
+        let mut answer = Vec::new();
+        if let Ok(mut stream) = UnixStream::connect(self.socket()) {
+            let _ = stream.write_all(format!("{line}\n").as_bytes());
+            let _ = stream.read_to_end(&mut answer);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// SIGSTOP to the worker: the kernel still accepts for it.
     pub fn stop(&self) {
-        self.signal_workers("STOP");
+        self.signal_worker("STOP");
+        wait_until("the worker stops", seconds(5), || {
+            daemon::state_of(self.worker()) == Some('T')
+        });
     }
 
     /// SIGCONT.
     pub fn cont(&self) {
-        self.signal_workers("CONT");
+        self.signal_worker("CONT");
     }
 
-    /// SIGKILL to all of it.
+    /// SIGKILL to all of it; its socket stays and refuses when this returns.
     pub fn kill(&self) {
-        self.signal_workers("KILL");
+        self.signal_worker("KILL");
         self.daemon.kill();
+        wait_until("nobody listens", seconds(10), || {
+            UnixStream::connect(self.socket()).is_err()
+        });
     }
 
     fn wait_until_it_answers(&self) {
         self.daemon
-            .wait_until_ready(|| UnixStream::connect(self.socket()).is_ok());
+            .wait_until_ready(|| self.answering_worker().is_some());
+        self.remember_worker();
     }
 
-    fn signal_workers(&self, name: &str) {
-        for worker in self.workers() {
-            daemon::signal_pid(worker, name);
+    fn remember_worker(&self) {
+        let pid = self.answering_worker().unwrap_or_default();
+        self.worker.store(pid, Ordering::Relaxed);
+    }
+
+    fn worker(&self) -> u32 {
+        self.worker.load(Ordering::Relaxed)
+    }
+
+    fn signal_worker(&self, name: &str) {
+        if scratch::process_exists(self.worker()) {
+            daemon::signal_pid(self.worker(), name);
         }
     }
 
-    fn workers(&self) -> Vec<u32> {
-        let master = self.daemon.pid();
-        let list = fs::read_to_string(format!("/proc/{master}/task/{master}/children"));
-        let list = list.unwrap_or_default();
-        list.split_whitespace()
-            .map(|pid| pid.parse().unwrap())
-            .collect()
+    /// The process that answers, as it says itself.
+    fn answering_worker(&self) -> Option<u32> {
+        let info = self.ask("show info");
+        let mut lines = info.lines();
+        lines.find_map(|line| line.strip_prefix("Pid: ")?.parse().ok())
     }
 }
 
 impl Drop for HaProxy {
     fn drop(&mut self) {
         // A stopped worker would survive its master.
-        self.signal_workers("KILL");
+        self.cont();
     }
 }
 
