@@ -7,6 +7,8 @@
 //!                                                             → elect, hysteresis (pure)
 //! ```
 //!
+//! `template` renders conf files from keys, as confd does; it stands alone.
+//!
 //! Data flows down only. `cycle` is the whole program in one function: read the key, check the
 //! server it names, decide, elect, write. What is deliberately so:
 //!

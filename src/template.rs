@@ -80,6 +80,7 @@ impl Template {
         let context = functions::Context {
             pairs: Arc::new(pairs.clone()),
             resolver: self.resolver.clone(),
+            work: Arc::default(),
         };
         engine::render(&self.trees, &context).map_err(|at| TemplateError::new(&self.path, at))
     }

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use gotmpl::{FuncMap, TemplateError, Value};
 
-use super::{limits, values};
+use super::limits::Work;
+use super::values;
 use crate::resolve::Resolver;
 
 /// What functions know besides their arguments.
@@ -23,6 +24,7 @@ use crate::resolve::Resolver;
 pub(super) struct Context {
     pub(super) pairs: Arc<BTreeMap<String, String>>,
     pub(super) resolver: Resolver,
+    pub(super) work: Arc<Work>,
 }
 
 /// One function.
@@ -108,9 +110,9 @@ impl Entry {
     fn bind(&'static self, context: Context) -> gotmpl::ValueFunc {
         Arc::new(move |values| {
             count_is_right(self.name, values.len(), self.least, self.most).map_err(fail)?;
-            limits::check(values)?;
+            context.work.handle(values)?;
             let answer = (self.call)(&context, &Args(values))?;
-            limits::check(std::slice::from_ref(&answer))?;
+            context.work.handle(std::slice::from_ref(&answer))?;
             Ok(answer)
         })
     }

@@ -1,15 +1,21 @@
 //! How much a template may make: of output, of text in memory, of work.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use gotmpl::{TemplateError, Value};
 
 /// The largest output, and the largest text that a function may be given or may return.
 const LARGEST: usize = 16 << 20;
+/// The deepest nesting of lists and maps: JSON's reader has the same.
+const DEEPEST: usize = 130;
+/// Bytes that all functions of one rendering may handle: seconds of work.
+const MOST_WORK: u64 = 2 << 30;
 /// Actions, calls of templates and rounds of loops in one rendering.
 pub(super) const STEPS: u64 = 2_000_000;
 
-pub(super) const TOO_LARGE: &str = "the text is larger than 16 MiB";
+pub(super) const TOO_LARGE: &str = "a text, a list or a map is larger than 16 MiB or too deep";
+const TOO_MUCH: &str = "the functions handle more than 2 GiB: does the template end?";
 pub(super) const TOO_LONG: &str = "the template does more than 2000000 steps: does it end?";
 
 /// Text that refuses to grow beyond the limit.
@@ -26,13 +32,33 @@ impl fmt::Write for Limited {
     }
 }
 
-/// # Errors
-/// When all of `values` together are larger than a function may be given.
-pub(super) fn check(values: &[Value]) -> Result<(), TemplateError> {
-    let mut room = LARGEST;
-    match values.iter().all(|value| take(&mut room, value)) {
-        true => Ok(()),
-        false => Err(too_large()),
+/// What the functions of one rendering have handled so far.
+#[derive(Debug, Default)]
+pub(super) struct Work(AtomicU64);
+
+impl Work {
+    /// Counts values that a function takes or returns.
+    ///
+    /// # Errors
+    /// When together they are larger than a function may be given, or when it is enough for one
+    /// rendering.
+    pub(super) fn handle(&self, values: &[Value]) -> Result<(), TemplateError> {
+        let mut room = LARGEST;
+        if !values.iter().all(|value| take(&mut room, value, DEEPEST)) {
+            return Err(too_large());
+        }
+        self.count(LARGEST - room)
+    }
+
+    /// Counts work that is about as much as handling `bytes`.
+    ///
+    /// # Errors
+    /// When it is enough for one rendering.
+    pub(super) fn count(&self, bytes: usize) -> Result<(), TemplateError> {
+        match self.0.fetch_add(bytes as u64, Ordering::Relaxed) < MOST_WORK {
+            true => Ok(()),
+            false => Err(TemplateError::Exec(TOO_MUCH.to_owned())),
+        }
     }
 }
 
@@ -47,7 +73,10 @@ pub(super) fn check_size(parts: usize, size: usize) -> Result<(), TemplateError>
 
 /// Takes the size of `value` from `room`; stops as soon as there is no room, because a value that
 /// is shared many times is walked many times.
-fn take(room: &mut usize, value: &Value) -> bool {
+fn take(room: &mut usize, value: &Value, depth: usize) -> bool {
+    let Some(depth) = depth.checked_sub(1) else {
+        return false;
+    };
     let own = match value {
         Value::String(text) => text.len(),
         _ => 0,
@@ -57,8 +86,8 @@ fn take(room: &mut usize, value: &Value) -> bool {
     };
     *room = left;
     match value {
-        Value::List(items) => items.iter().all(|item| take(room, item)),
-        Value::Map(fields) => fields.values().all(|field| take(room, field)),
+        Value::List(items) => items.iter().all(|item| take(room, item, depth)),
+        Value::Map(fields) => fields.values().all(|field| take(room, field, depth)),
         _ => true,
     }
 }

@@ -55,10 +55,12 @@ impl Plain {
         self.text.push_str("}}");
     }
 
-    /// Two braces that a trimmed space or a comment stood between must not begin an action.
+    /// A brace of the text must not begin an action together with what follows it: not with the
+    /// braces of an action, nor with a brace that a comment stood before.
     fn keep_apart(&mut self, next: &str) {
         if self.text.ends_with('{') && next.starts_with('{') {
-            self.text.push_str("{{``}}");
+            self.text.pop();
+            self.text.push_str("{{`{`}}");
         }
     }
 }

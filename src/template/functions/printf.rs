@@ -88,7 +88,8 @@ impl Directive<'_> {
         let zero_text = self.flags.contains('0') && !numeric && !self.size.is_empty();
         let special = if numeric { "qvcU" } else { "xXqv" };
         let spelled = self.flags.contains(['#', ' ']) && special.contains(self.verb);
-        if zero_text || spelled {
+        let ascii_only = self.verb == 'q' && self.flags.contains('+');
+        if zero_text || spelled || ascii_only || self.verb == 'O' {
             return Err(self.unsupported(arg));
         }
         match (arg, self.verb) {
@@ -99,7 +100,9 @@ impl Directive<'_> {
                     false => self.pad(&values::float(*number)),
                 }
             }
-            (Value::Float(_), 'e' | 'E' | 'f' | 'F' | 'g' | 'G') => self.engine(self.verb, arg),
+            (Value::Float(_), 'x' | 'X' | 'b') => Err(self.unsupported(arg)),
+            (Value::Int(_) | Value::Float(_), 'F') => self.engine('f', arg),
+            (Value::Float(_), 'e' | 'E' | 'f' | 'g' | 'G') => self.engine(self.verb, arg),
             (Value::Float(_), _) => Ok(format!("%!{}({})", self.verb, with_type(arg)?)),
             (Value::Int(_), 'v') => self.engine('d', arg),
             (Value::Int(code), 'c') => {

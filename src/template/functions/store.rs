@@ -49,6 +49,9 @@ fn matching<'a>(
     context: &'a Context,
     pattern: &str,
 ) -> Result<Vec<(&'a str, &'a str)>, gotmpl::TemplateError> {
+    context
+        .work
+        .count(context.pairs.len() * 8 * (pattern.len() + 8))?;
     // With no keys at all, the pattern is looked at too.
     glob::matches(pattern, "").map_err(fail)?;
     let mut found = Vec::new();
@@ -63,6 +66,7 @@ fn matching<'a>(
 /// What is directly below a path, and the path's own name when it is a key itself.
 fn list(context: &Context, args: &Args<'_>) -> Answer {
     let path = args.text(0)?;
+    context.work.count(context.pairs.len() * 512)?;
     let wanted = paths::terms(path);
     let mut names = BTreeSet::new();
     for key in context.pairs.keys() {
@@ -80,6 +84,7 @@ fn list(context: &Context, args: &Args<'_>) -> Answer {
 /// What is directly below a path and has something below it.
 fn list_directories(context: &Context, args: &Args<'_>) -> Answer {
     let path = args.text(0)?;
+    context.work.count(context.pairs.len() * 512)?;
     let wanted = paths::terms(path);
     let mut names = BTreeSet::new();
     for key in context.pairs.keys().filter(|key| key.starts_with(path)) {
