@@ -32,6 +32,8 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
 const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The least time between two reloads: each leaves an old HAProxy process behind for a while.
 const RELOAD_GAP: Duration = Duration::from_secs(2);
+/// How long after a reload HAProxy is compared with its file: until then the old process answers.
+const SETTLED: Duration = Duration::from_secs(1);
 /// The pause before a failed reload is tried again, at first and at most.
 const RELOAD_PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
 
@@ -195,6 +197,7 @@ impl Renderer {
         let differences = staged.differences();
         if differences.is_empty() {
             report.say(Level::Debug, format!("Target config {dest} in sync"));
+            self.mend_drift(text, now, report);
             return self.reload_if_pending(now, report);
         }
         for difference in differences {
@@ -258,6 +261,58 @@ impl Renderer {
                 report.say(Level::Warn, format!("{error}; haproxy is reloaded instead"));
                 false
             }
+        }
+    }
+
+    /// HAProxy may have other addresses than its file: a switch that fell into a reload is lost,
+    /// and somebody may have moved a server by hand. What the file says is put right.
+    fn mend_drift(&self, text: &str, now: Instant, report: &mut Report) {
+        let settles_at = self
+            .reloaded_at
+            .map(|at| at + SETTLED)
+            .filter(|at| now < *at);
+        if let Some(at) = settles_at {
+            report.again_at = Some(at);
+            return;
+        }
+        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
+        let (Some(haproxy), false) = (&self.haproxy, idle) else {
+            return;
+        };
+        // What cannot be asked is a reload's business, not that of a file that is in sync.
+        let Ok(running) = haproxy.addresses() else {
+            return;
+        };
+        let drifted: Vec<(ServerChange, Sessions)> = diff::servers(text)
+            .into_iter()
+            .filter_map(|((proxy, server), address)| {
+                let (to_ip, to_port) = diff::literal(&address)?;
+                let (ip, port) = running.get(&(proxy.clone(), server.clone()))?;
+                let from = format!("{ip} port {port}");
+                let change = ServerChange {
+                    proxy,
+                    server,
+                    from,
+                    to_ip,
+                    to_port,
+                };
+                ((*ip, *port) != (to_ip, to_port.get())).then_some((change, Sessions::Keep))
+            })
+            .collect();
+        if drifted.is_empty() {
+            return;
+        }
+        match haproxy.switch(&drifted) {
+            Ok(()) => {
+                for (change, sessions) in &drifted {
+                    let line = moved(change, *sessions);
+                    report.say(
+                        Level::Warn,
+                        format!("{line}; it was not what the file says"),
+                    );
+                }
+            }
+            Err(error) => report.fail(format!("haproxy is not what its file says: {error}")),
         }
     }
 
@@ -343,6 +398,7 @@ impl Renderer {
             Ok(()) => {
                 self.reload_pause.succeeded();
                 self.state.reload_pending = false;
+                report.again_at = self.haproxy.as_ref().map(|_| now + SETTLED);
                 report.say(Level::Info, format!("reloaded with: {reload}"));
                 if let Err(error) = self.state.save(&self.resource.dest) {
                     report.fail(format!("writing the state of {}: {error}", self.dest()));
