@@ -29,6 +29,7 @@ mod store_down;
 // Where a renderer's keys come from, and the store that needs no Consul.
 mod sources;
 // The Runtime API of a real HAProxy.
+mod chain;
 mod runtime_api;
 
 // What is shipped besides the program.
