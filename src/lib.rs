@@ -2,67 +2,74 @@
 //! memcached or the Redis master.
 //!
 //! ```text
-//! main → cli → config → supervisor (a thread per tag) → cycle → checker (trait)
-//!                                                             → store   (trait)
-//!                                                             → elect, hysteresis (pure)
+//! main → cli → commands → supervisor → watch → cycle → checker (trait)
+//!                            │                       → store   (trait)
+//!                            │                       → elect, hysteresis (pure)
+//!                            └────→ renderer → source (trait)
+//!                                            → render → template, stage, command, haproxy
 //! ```
 //!
-//! `template` renders conf files from keys, as confd does; it stands alone.
-//!
-//! Data flows down only. `cycle` is the whole program in one function: read the key, check the
-//! server it names, decide, elect, write. What is deliberately so:
+//! Data flows down only. `cycle` is what one tag does: read the key, check the server it names,
+//! decide, elect, write. `render` is what one resource does: validate, render, compare, move
+//! HAProxy, check, install, reload. What is deliberately so:
 //!
 //! - Checkers and stores know nothing of each other and meet only in `cycle`; only `cycle` decides
-//!   to write.
-//! - `elect`, `hysteresis`, `backend`, `outcome`, `haproxy::diff` and the files beside
-//!   `checker::mysql` that read rows do no I/O, read no clock and log nothing.
-//! - Only `main` prints errors and chooses the exit code; only `config` and `cli` know the conf
-//!   file and the environment; only `logger` knows what a log line looks like.
-//! - `resource` says what is rendered and where to, `stage` puts files in their places, `command`
-//!   runs what checks and reloads them; they know nothing of each other.
+//!   to write. The renderer reads keys and never writes one; it knows nothing of checkers.
+//! - `elect`, `hysteresis`, `backend`, `outcome`, `render::entries`, `haproxy::diff` and the files
+//!   beside `checker::mysql` that read rows do no I/O, read no clock and log nothing.
+//! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
+//!   options; only `logger` knows what a log line looks like; only `commands` knows all rooms.
 //! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
 //!
 //! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.
 
+// What one tag does, and what becomes of it.
 pub mod cycle;
 pub mod outcome;
 
+// What it looks at, and where it writes.
 pub mod checker;
-pub mod source;
 pub mod store;
-pub mod template;
 
-pub mod haproxy;
-
+// How it decides.
 pub mod elect;
 pub mod hysteresis;
 
+// What keys and addresses are.
 pub mod backend;
 pub mod endpoint;
 pub mod secret;
 
+// One tag for ever, and many.
 pub mod report;
 pub mod supervisor;
 pub mod watch;
 
-pub mod command;
+// What one resource does, and what it needs.
 pub mod render;
 pub mod renderer;
 pub mod resource;
+pub mod source;
+pub mod template;
+
+pub mod command;
+pub mod haproxy;
 pub mod stage;
 
+// What the user says, and what is done with it.
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod error;
 pub mod logger;
 pub mod nearest;
+pub mod tables;
 
+// Tools.
 pub mod backoff;
 pub mod idle;
 pub mod random;
 pub mod resolve;
-pub mod tables;
 
 #[cfg(test)]
 mod scratch;

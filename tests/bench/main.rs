@@ -8,6 +8,8 @@
     dead_code
 )]
 
+#[path = "../it/chain.rs"]
+mod chain;
 #[path = "../it/scene.rs"]
 mod scene;
 #[path = "../it/support/mod.rs"]
@@ -17,8 +19,10 @@ use std::fmt::Write;
 use std::fs;
 use std::time::{Duration, Instant};
 
+use chain::Chain;
 use scene::{KEY, Scene, endpoint_of, section, wait_for_more_ok};
 use support::checker::{Checker, CheckerBuilder};
+use support::consul::Seen;
 use support::mariadb::MariaDb;
 use support::{seconds, wait_until};
 
@@ -30,6 +34,46 @@ fn main() {
     failovers(&scene);
     costs(&scene, 1);
     costs(&scene, 20);
+    drop(scene);
+    let chain = Chain::start(2);
+    {
+        let _run = chain.run_with_store();
+        outages(&chain, "run --store, Runtime API");
+    }
+    let checker = chain.checker();
+    {
+        let _confd = chain.confd_watch(&chain.resource(&chain.switching()));
+        outages(&chain, "Consul and confd -watch, Runtime API");
+    }
+    let _confd = chain.confd_watch(&chain.resource(""));
+    outages(&chain, "Consul and confd -watch, reload");
+    drop(checker);
+}
+
+/// From a kill to the first greeting through the port.
+fn outages(chain: &Chain, how: &str) {
+    wait_until("the port greets", seconds(30), || chain::greets(chain.port));
+    let (mut times, mut lost) = (Vec::new(), 0);
+    for _ in 0..KILLS {
+        let (used, other) = chain.used_and_other();
+        let (outage, failed) = chain.outage(|| used.kill());
+        chain.wait_until_at(other);
+        times.push(outage);
+        lost += failed;
+        used.restart();
+        wait_until("it replicates again", seconds(30), || used.replicates());
+        // More than a cycle, so that every part has come to rest.
+        std::thread::sleep(Duration::from_millis(2500));
+    }
+    print(
+        &format!("{how}: kill -9, greeting after"),
+        "ms",
+        &times,
+        |d| d.as_secs_f64() * 1e3,
+    );
+    println!(
+        "    connections lost by a client that reconnects every 5 ms: {lost} in {KILLS} rounds"
+    );
 }
 
 /// Rounds of a fault on the replica in use, with the settings that a user has by default.
@@ -80,13 +124,22 @@ fn round(
     let start = Instant::now();
     fault(used);
     scene.wait_until_at(other);
-    let seen = history.seen();
-    let moved = seen.iter().find(|seen| {
-        seen.kv
-            .as_ref()
-            .is_some_and(|kv| endpoint_of(&kv.value) == other.endpoint())
+    let moved_at = || {
+        let is_there = |seen: &Seen| {
+            seen.kv
+                .as_ref()
+                .is_some_and(|kv| endpoint_of(&kv.value) == other.endpoint())
+        };
+        history
+            .seen()
+            .into_iter()
+            .find(is_there)
+            .map(|seen| seen.at)
+    };
+    wait_until("the history saw the move", seconds(5), || {
+        moved_at().is_some()
     });
-    let took = moved.expect("the history saw the move").at - start;
+    let took = moved_at().expect("seen just now") - start;
     repair(used);
     wait_for_more_ok(checker, 2);
     took

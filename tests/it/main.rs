@@ -13,6 +13,7 @@
 )]
 
 // The servers, and what most tests begin with.
+mod chain;
 mod scene;
 mod support;
 
@@ -29,8 +30,8 @@ mod store_down;
 // Where a renderer's keys come from, and the store that needs no Consul.
 mod sources;
 // The Runtime API of a real HAProxy.
-mod chain;
 mod runtime_api;
+mod to_the_port;
 
 // What is shipped besides the program.
 mod confd_files;
