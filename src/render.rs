@@ -6,9 +6,11 @@
 
 pub mod entries;
 pub mod state;
+pub mod steering;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use log::Level;
@@ -16,12 +18,11 @@ use log::Level;
 use crate::backend::Cause;
 use crate::backoff::Backoff;
 use crate::command::{self, CommandResult};
-use crate::haproxy::diff::{self, Difference, ServerChange};
-use crate::haproxy::runtime::{Runtime, Sessions};
 use crate::random::random;
 use crate::render::entries::{Checked, Entries};
 use crate::render::state::State;
-use crate::resource::{Resource, SessionPolicy};
+use crate::render::steering::{Steered, Steering};
+use crate::resource::Resource;
 use crate::source::Snapshot;
 use crate::stage::{Staged, Wanted};
 use crate::template::Template;
@@ -55,7 +56,7 @@ pub struct Manner {
 pub struct Renderer {
     resource: Resource,
     template: Template,
-    haproxy: Option<Runtime>,
+    steering: Option<Steering>,
     manner: Manner,
     entries: Entries,
     state: State,
@@ -84,13 +85,9 @@ impl Renderer {
         let path = resource.src.display().to_string();
         let text = fs::read_to_string(&resource.src).map_err(|e| format!("reading {path}: {e}"))?;
         let template = Template::parse(&path, &text).map_err(|e| e.to_string())?;
-        let haproxy = match &resource.haproxy {
-            Some(settings) => {
-                let bad = |e| format!("{}: [haproxy] socket: {e}", resource.file.display());
-                Some(Runtime::parse(&settings.socket).map_err(bad)?)
-            }
-            None => None,
-        };
+        let steering = resource.haproxy.as_ref().map(Steering::new).transpose();
+        let bad = |e| format!("{}: [haproxy] socket: {e}", resource.file.display());
+        let steering = steering.map_err(bad)?;
         let state = State::load(&resource.dest);
         Ok(Renderer {
             entries: Entries::recall(state.entries()),
@@ -99,7 +96,7 @@ impl Renderer {
             told: Vec::new(),
             resource,
             template,
-            haproxy,
+            steering,
             manner,
             state,
         })
@@ -116,12 +113,24 @@ impl Renderer {
         let own = self.own(snapshot);
         let checked = self.entries.check(&own);
         self.tell_problems(&checked.problems, &mut report);
-        let current = fs::read_to_string(&self.resource.dest).unwrap_or_default();
-        match self.render(&checked, &current) {
-            Ok(text) => self.bring_about(&text, &current, &checked, now, &mut report),
-            Err(problem) => report.fail(problem),
+        let done = self.current().and_then(|current| {
+            let text = self.render(&checked, &current)?;
+            self.bring_about(&text, &current, &checked, now, &mut report);
+            Ok(())
+        });
+        if let Err(problem) = done {
+            report.fail(problem);
         }
         report
+    }
+
+    /// The target's text; empty if there is no target yet.
+    fn current(&self) -> Result<String, String> {
+        match fs::read(&self.resource.dest) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(String::new()),
+            Err(error) => Err(format!("reading {}: {error}", self.dest())),
+        }
     }
 
     /// The keys under the resource's own, without its prefix.
@@ -233,32 +242,19 @@ impl Renderer {
         causes: &BTreeMap<String, Cause>,
         report: &mut Report,
     ) -> bool {
-        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
-        let (Some(haproxy), false) = (&self.haproxy, idle) else {
+        let Some(steering) = self.steering() else {
             return false;
         };
-        let changes = match diff::compare(current, text) {
-            Difference::Addresses(changes) => changes,
-            Difference::None => return false,
-            Difference::Structure(why) => {
-                report.say(Level::Info, format!("haproxy must be reloaded: {why}"));
-                return false;
-            }
-        };
-        let sessions = |change: &ServerChange| self.sessions(causes.get(&change.proxy));
-        let moves: Vec<(ServerChange, Sessions)> = changes
-            .into_iter()
-            .map(|change| (change.clone(), sessions(&change)))
-            .collect();
-        match haproxy.switch(&moves) {
-            Ok(()) => {
-                for (change, sessions) in &moves {
-                    report.say(Level::Warn, moved(change, *sessions));
+        match steering.switch(current, text, causes) {
+            Steered::Moved(lines) => {
+                for line in lines {
+                    report.say(Level::Warn, line);
                 }
                 true
             }
-            Err(error) => {
-                report.say(Level::Warn, format!("{error}; haproxy is reloaded instead"));
+            Steered::Alike => false,
+            Steered::NeedsReload(why) => {
+                report.say(Level::Info, why);
                 false
             }
         }
@@ -267,6 +263,9 @@ impl Renderer {
     /// HAProxy may have other addresses than its file: a switch that fell into a reload is lost,
     /// and somebody may have moved a server by hand. What the file says is put right.
     fn mend_drift(&self, text: &str, now: Instant, report: &mut Report) {
+        let Some(steering) = self.steering() else {
+            return;
+        };
         let settles_at = self
             .reloaded_at
             .map(|at| at + SETTLED)
@@ -275,60 +274,20 @@ impl Renderer {
             report.again_at = Some(at);
             return;
         }
-        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
-        let (Some(haproxy), false) = (&self.haproxy, idle) else {
-            return;
-        };
-        // What cannot be asked is a reload's business, not that of a file that is in sync.
-        let Ok(running) = haproxy.addresses() else {
-            return;
-        };
-        let drifted: Vec<(ServerChange, Sessions)> = diff::servers(text)
-            .into_iter()
-            .filter_map(|((proxy, server), address)| {
-                let (to_ip, to_port) = diff::literal(&address)?;
-                let (ip, port) = running.get(&(proxy.clone(), server.clone()))?;
-                let from = format!("{ip} port {port}");
-                let change = ServerChange {
-                    proxy,
-                    server,
-                    from,
-                    to_ip,
-                    to_port,
-                };
-                ((*ip, *port) != (to_ip, to_port.get())).then_some((change, Sessions::Keep))
-            })
-            .collect();
-        if drifted.is_empty() {
-            return;
-        }
-        match haproxy.switch(&drifted) {
-            Ok(()) => {
-                for (change, sessions) in &drifted {
-                    let line = moved(change, *sessions);
-                    report.say(
-                        Level::Warn,
-                        format!("{line}; it was not what the file says"),
-                    );
+        match steering.mend(text) {
+            Ok(lines) => {
+                for line in lines {
+                    report.say(Level::Warn, line);
                 }
             }
-            Err(error) => report.fail(format!("haproxy is not what its file says: {error}")),
+            Err(problem) => report.fail(problem),
         }
     }
 
-    fn sessions(&self, cause: Option<&Cause>) -> Sessions {
-        let policy = self
-            .resource
-            .haproxy
-            .as_ref()
-            .map(|settings| settings.sessions);
-        match (policy.unwrap_or(SessionPolicy::Auto), cause) {
-            (SessionPolicy::Cut, _) | (SessionPolicy::Auto, Some(Cause::Forced)) => Sessions::Cut,
-            (SessionPolicy::Keep, _)
-            | (SessionPolicy::Auto, Some(Cause::Voluntary | Cause::Unknown) | None) => {
-                Sessions::Keep
-            }
-        }
+    /// HAProxy's socket, if it may be used: not while HAProxy has yet to take its file over.
+    fn steering(&self) -> Option<&Steering> {
+        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
+        self.steering.as_ref().filter(|_| !idle)
     }
 
     fn check(&self, staged: &Staged) -> Result<(), String> {
@@ -398,7 +357,7 @@ impl Renderer {
             Ok(()) => {
                 self.reload_pause.succeeded();
                 self.state.reload_pending = false;
-                report.again_at = self.haproxy.as_ref().map(|_| now + SETTLED);
+                report.again_at = self.steering.as_ref().map(|_| now + SETTLED);
                 report.say(Level::Info, format!("reloaded with: {reload}"));
                 if let Err(error) = self.state.save(&self.resource.dest) {
                     report.fail(format!("writing the state of {}: {error}", self.dest()));
@@ -453,19 +412,4 @@ fn run(line: &str, timeout: Duration) -> Result<(), String> {
         )),
         CommandResult::NotStarted(error) => Err(error),
     }
-}
-
-fn moved(change: &ServerChange, sessions: Sessions) -> String {
-    let what = match sessions {
-        Sessions::Cut => "its old sessions are cut",
-        Sessions::Keep => "old sessions may finish",
-    };
-    let ServerChange {
-        proxy,
-        server,
-        from,
-        to_ip,
-        to_port,
-    } = change;
-    format!("haproxy: {proxy}/{server} moved from {from} to {to_ip}:{to_port}; {what}")
 }
