@@ -413,3 +413,6 @@ fn run(line: &str, timeout: Duration) -> Result<(), String> {
         CommandResult::NotStarted(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;
