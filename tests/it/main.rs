@@ -30,6 +30,7 @@ mod store_down;
 // Where a renderer's keys come from, and the store that needs no Consul.
 mod sources;
 // The Runtime API of a real HAProxy.
+mod confd;
 mod runtime_api;
 mod to_the_port;
 
