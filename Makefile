@@ -48,7 +48,7 @@ test: all servers ## every test, with real servers (Debian, as root)
 bench: all servers ## measure failover times and what a tag costs (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
 
-demo: ## watch a failover on this machine: a primary, two replicas, Consul (Debian, as root)
+demo: ## watch failovers on this machine, from replicas to HAProxy (Debian, as root)
 	tests/demo.sh
 
 clean: ## remove everything that was built

@@ -1,10 +1,13 @@
 #!/bin/bash
-# Shows two failovers on this machine, with real servers on loopback: `make demo`.
+# Shows failovers on this machine, with real servers on loopback, to the port that an application
+# uses: `make demo`.
 #
-# Starts a MariaDB primary, two replicas and Consul on free ports, runs checkmysqlslave with its
-# log in view, kills the replica in use, hangs the next one, and says how long the key took to
-# move. Ends by itself, with 0 if the key moved both times, and leaves nothing behind: no process,
-# no file. Debian 12, as root; what is missing is installed by tests/setup.sh and built by make.
+# Starts a MariaDB primary, two replicas, HAProxy and Consul on free ports, and an application that
+# connects through HAProxy all the time. The replica in use is killed, and the next one hung: once
+# under `confd_haproxy run` with a file for a store, once under checkmysqlslave, Consul and
+# `confd_haproxy confd`. Says how long the application was without a server each time. Ends by
+# itself, with 0 if the port moved all four times, and leaves nothing behind: no process, no file.
+# Debian 12, as root; what is missing is installed by tests/setup.sh and built by make.
 #
 # CONFD_HAPROXY_BIN names a program that is already built; then nothing is.
 set -euo pipefail
@@ -16,7 +19,8 @@ key=haproxy/mysqlslave/demo
 limit=30
 dir=
 names=(primary replica1 replica2)
-moves=()
+# What the closing table shows.
+rows=()
 # Of servers, by name: their ports, their processes. And all processes of ours that may be running.
 declare -A port pid running
 
@@ -177,52 +181,167 @@ consul_answers() {
 
 url() { printf 'http://127.0.0.1:%s/v1/kv/%s' "${port[consul]}" "$1"; }
 
-# Starts to ask for the key: at once, or as soon as it has changed since an index. curl runs beside,
-# so that Ctrl-C is heard at once.
-ask_key() {
-    local since=${1:-0}
-    start curl -s -f -m "$((limit + 1))" -D "$dir/headers" -o "$dir/value" \
-        "$(url "$key")?raw&index=$since&wait=${limit}s"
-    asking=$!
+consul_value() { value=$(curl -s -f -m 2 "$(url "$key")?raw"); }
+
+# --- HAProxy -------------------------------------------------------------------------------------
+
+# The template is a small head and the shipped template's sections; HAProxy starts with the head.
+start_haproxy() {
+    mkdir -p "$dir/confd/conf.d" "$dir/confd/templates"
+    cat >"$dir/haproxy.cfg" <<CFG
+global
+    stats socket $dir/stats.sock mode 600 level admin
+    hard-stop-after 5s
+defaults
+    mode tcp
+    timeout queue 10s
+    timeout connect 2s
+    timeout client 1h
+    timeout server 1h
+    timeout check 2s
+    default-server init-addr last,libc,none inter 2s fastinter 500ms downinter 2s fall 3 rise 2
+CFG
+    {
+        cat "$dir/haproxy.cfg"
+        sed -n '/^{{range gets/,$p' "$root/confd/templates/haproxy.cfg.tmpl"
+    } >"$dir/confd/templates/haproxy.cfg.tmpl"
+    start haproxy -W -db -f "$dir/haproxy.cfg" >"$dir/haproxy.log" 2>&1
+    pid[haproxy]=$!
+    cat >"$dir/confd/conf.d/haproxy.toml" <<TOML
+[template]
+src = "haproxy.cfg.tmpl"
+dest = "$dir/haproxy.cfg"
+keys = ["/haproxy/mysqlslave", "/haproxy/memcached", "/haproxy/redismaster"]
+check_cmd = "haproxy -c -f {{.src}}"
+reload_cmd = "kill -USR2 ${pid[haproxy]}"
+
+[haproxy]
+socket = "$dir/stats.sock"
+sessions = "auto"
+TOML
+    wait_until 10 "haproxy answers" haproxy_listens
+    # A signal that comes within some milliseconds of its start is lost.
+    sleep 0.5
 }
 
-# Takes the answer: sets `value`, `index` and `current`, the name of the server in it.
-take_key() {
-    local name
-    ended "$asking" || return 1
-    index=$(awk 'tolower($1) == "x-consul-index:" { print $2 + 0 }' "$dir/headers")
-    value=$(<"$dir/value") current=
-    for name in "${names[@]}"; do
-        [[ $value != *"\"port\":${port[$name]},"* ]] || current=$name
-    done
+haproxy_listens() {
+    kill -0 "${pid[haproxy]}" 2>/dev/null || die "haproxy ended:"$'\n'"$(tail "$dir/haproxy.log")"
+    [ -S "$dir/stats.sock" ]
 }
 
-read_key() { ask_key && take_key; }
-is_elected() { read_key && [ -n "$current" ]; }
+# Sets `current` to the name of the server that HAProxy's port leads to.
+look_through_port() {
+    local name at
+    current=
+    at=$(timeout 2 mariadb --no-defaults --host=127.0.0.1 --port="${port[haproxy]}" \
+        --protocol=tcp --user=monitor --password=s3cret --connect-timeout=1 --batch \
+        --skip-column-names -e 'SELECT @@port' 2>/dev/null) || return 1
+    for name in "${names[@]}"; do [ "$at" != "${port[$name]}" ] || current=$name; done
+    [ -n "$current" ]
+}
 
-# --- a move --------------------------------------------------------------------------------------
+# look_elsewhere NAME: whether the port leads to another server than this one.
+look_elsewhere() { look_through_port && [ "$current" != "$1" ]; }
 
-# fault SIGNAL: sends it to the server in use, waits until the key names another one, and says how
-# long that took.
-fault() {
-    local left=$current began end took
-    # The question is under way before the signal: curl's own start is not measured.
-    ask_key "$index"
-    sleep 0.3
-    began=${EPOCHREALTIME/[.,]/}
-    end=$((SECONDS + limit))
-    kill -s "$1" "${pid[$left]}"
+# --- the application -----------------------------------------------------------------------------
+
+# Connects, waits at most 250 ms for a greeting of MySQL's protocol 10 (four bytes, then a 10, which
+# is a newline to `read`), closes, pauses for 5 ms; for ever. Each try is a line: when it began, when
+# it ended, what came. It forks nothing, so that a try and a pause are hardly longer than the pause.
+application='
+    exec 4<>"$2"
     while :; do
-        take_key || die "the key has not moved in $limit s"
-        took=$(((${EPOCHREALTIME/[.,]/} - began) / 1000))
-        [ "$current" = "$left" ] || break
-        [ "$SECONDS" -lt "$end" ] || die "the key has not moved in $limit s"
-        ask_key "$index"
-    done
-    moves+=("$took")
+        began=$EPOCHREALTIME
+        if IFS= read -r -t 0.25 -u 3 _ 3<>"/dev/tcp/127.0.0.1/$1"; then got=greeting; else got=nothing; fi
+        printf "%s %s %s\n" "$began" "$EPOCHREALTIME" "$got"
+        read -r -t 0.005 -u 4 _
+    done'
+
+start_application() {
+    mkfifo "$dir/pause"
+    start env LC_ALL=C bash -c "$application" application "${port[haproxy]}" "$dir/pause" \
+        >"$dir/tries" 2>/dev/null
+}
+
+# outage SINCE: sets `took`, in ms from the last greeting before the first failed try after SINCE to
+# the first greeting after the last failed one, and `lost`, how many tries failed. Where none did,
+# `took` is the longest time between two greetings.
+outage() {
+    read -r took lost < <(LC_ALL=C awk -v since="$1" '
+        $2 < since { if ($3 == "greeting") before = $2; next }
+        $3 != "greeting" { lost++; after = 0; next }
+        lost { if (!after) after = $2; next }
+        { if ($2 - before > longest) longest = $2 - before; before = $2 }
+        END {
+            if (lost && !after) exit 1
+            printf "%.0f %d\n", 1000 * (lost ? after - before : longest), lost
+        }' "$dir/tries")
+}
+
+# fault WHO WHAT SIGNAL: sends it to the server in use, waits until the port leads to another one,
+# and says what the application saw.
+fault() {
+    local left=$current since
+    # `date` and not EPOCHREALTIME, whose point may be a comma here.
+    since=$(date +%s.%N)
+    kill -s "$3" "${pid[$left]}"
+    [ "$3" != KILL ] || ended "${pid[$left]}" || true
+    # Looking costs time on a small machine: not while it is measured.
+    sleep 1.5
+    wait_until "$limit" "the port leads to another server" look_elsewhere "$left"
     sleep 1
-    say "${bold}the key moved from $left to $current after $took ms${plain}; it holds now"
-    say "$value"
+    outage "$since" || die "the application gets no greeting"
+    rows+=("$(printf '%-44s %-9s %6s ms %9s' "$1" "$2" "$took" "$lost")")
+    say "${bold}the port leads to $current now; the application was without a server for $took ms${plain}"
+    say "and $lost of its connections failed."
+}
+
+# The same server again: the next fault is another one's.
+bring_back() {
+    local name=$1
+    start_server "$name"
+    wait_until 60 "$name answers" answers "$name"
+    wait_until 30 "$name replicates" replicates "$name"
+    sleep 2.2
+}
+
+# kill_and_hang WHO: both faults, with what is said of them.
+kill_and_hang() {
+    local killed=$current hung
+    heading "kill -9 of $killed, the replica in use: look for 'connection refused' and 'moved from'"
+    fault "$1" "kill -9" KILL
+    heading "Starting $killed again: nothing moves, for the server in use is well"
+    bring_back "$killed"
+    hung=$current
+    heading "SIGSTOP to $hung: it hangs, but its port still accepts. Look for '(1 of 2)'"
+    say "With timeout=1 and fall=2, the defaults, two checks have to time out first."
+    fault "$1" "hang" STOP
+    kill -s CONT "${pid[$hung]}"
+    wait_until 30 "$hung replicates" replicates "$hung"
+}
+
+# --- the programs --------------------------------------------------------------------------------
+
+# Shows what programs write to the fifo $dir/log, but the lines of each second.
+show_log() {
+    rm -f "$dir/log"
+    mkfifo "$dir/log"
+    start sed -u -e '/ connect to /d' -e '/ is ok: /d' -e "s|$dir/||g" \
+        -e "s/^/      $dim/" -e "s/\$/$plain/" "$dir/log"
+    pid[log]=$!
+}
+
+# run_program NAME WORD...
+run_program() {
+    local name=$1
+    shift
+    start "$program" "$@" >"$dir/log" 2>&1
+    pid[$name]=$!
+}
+
+stop_program() {
+    kill -TERM "${pid[$1]}"
+    ended "${pid[$1]}" || true
 }
 
 # --- the story -----------------------------------------------------------------------------------
@@ -232,8 +351,8 @@ trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-heading "What the demo needs: MariaDB, Consul, and the program"
-"$root/tests/setup.sh" tools mariadb consul
+heading "What the demo needs: MariaDB, HAProxy, Consul, and the program"
+"$root/tests/setup.sh" tools mariadb haproxy consul
 program=${CONFD_HAPROXY_BIN:-}
 if [ -z "$program" ]; then
     command -v cargo >/dev/null || die "there is no cargo: install Rust 1.89 or later (rustup.rs)"
@@ -242,14 +361,13 @@ if [ -z "$program" ]; then
 fi
 
 dir=$(mktemp -d "${TMPDIR:-/tmp}/confd_haproxy-demo.XXXXXX")
-heading "Starting a primary, two replicas and Consul on free ports of 127.0.0.1"
-for name in "${names[@]}"; do free_port && port[$name]=$free; done
-start_consul
+heading "Starting a primary, two replicas and HAProxy on free ports of 127.0.0.1"
+for name in "${names[@]}" haproxy; do free_port && port[$name]=$free; done
 make_data
 start_replication
-wait_until 30 "consul answers" consul_answers
+start_haproxy
 for name in "${names[@]}"; do say "$name: 127.0.0.1:${port[$name]}"; done
-say "consul:   127.0.0.1:${port[consul]}, where $key is not there yet"
+say "haproxy:  127.0.0.1:${port[haproxy]}, which nobody listens on yet"
 
 cat >"$dir/db.conf" <<CONF
 [demo]
@@ -257,35 +375,47 @@ host=127.0.0.1
 port=${port[primary]}
 user=monitor
 password=s3cret
+proxyport=${port[haproxy]}
 CONF
 chmod 0640 "$dir/db.conf"
-heading "Running the checker, as an operator would; its log is indented"
-say "checkmysqlslave --conf db.conf --tag demo --consul localhost:${port[consul]}"
-say "It finds the replicas by asking the primary, and points the key at one of them."
-mkfifo "$dir/log"
-start sed -u "s/^/      $dim/; s/\$/$plain/" "$dir/log"
-start "$program" checkmysqlslave --conf "$dir/db.conf" --tag demo \
-    --consul "localhost:${port[consul]}" >"$dir/log" 2>&1
-wait_until "$limit" "the first election" is_elected
-sleep 3.2
-say "${bold}the key names $current${plain}; it holds"
-say "$value"
 
-killed=$current
-heading "kill -9 of $killed, the replica in use: look for 'connection refused' and 'set new'"
-fault KILL
-ended "${pid[$killed]}" || true
-
-heading "Starting $killed again: nothing moves, for the server in use is well"
-start_server "$killed"
-wait_until 60 "$killed answers" answers "$killed"
-wait_until 30 "$killed replicates" replicates "$killed"
+heading "1. One process and a file: no Consul. Its log is indented, without the lines of each second"
+say "confd_haproxy run --conf db.conf --store keys.json --confdir confd"
+say "It finds the replicas by asking the primary, and opens HAProxy's port."
+show_log
+run_program run run --conf "$dir/db.conf" --store "$dir/keys.json" --confdir "$dir/confd"
+wait_until "$limit" "the port leads to a server" look_through_port
+start_application
 sleep 2.2
+say "${bold}the port leads to $current${plain}; an application connects to it all the time; keys.json is"
+sed 's/^/   /' "$dir/keys.json"
+kill_and_hang "run --store, without Consul"
 
-heading "SIGSTOP to $current: it hangs, but its port still accepts. Look for '(1 of 2)'"
-say "With timeout=1 and fall=2, the defaults, two checks have to time out first."
-fault STOP
+heading "2. Consul, a checker and a renderer, each a process; HAProxy and the application go on"
+stop_program run
+ended "${pid[log]}" || true
+start_consul
+wait_until 30 "consul answers" consul_answers
+say "checkmysqlslave --conf db.conf --tag demo --consul localhost:${port[consul]}"
+say "confd_haproxy confd -watch -backend consul -node localhost:${port[consul]} -confdir confd"
+show_log
+run_program checker checkmysqlslave --conf "$dir/db.conf" --tag demo \
+    --consul "localhost:${port[consul]}"
+wait_until "$limit" "the first election" consul_value
+run_program confd confd -watch -backend consul -node "localhost:${port[consul]}" \
+    -confdir "$dir/confd"
+sleep 3.2
+wait_until "$limit" "the port leads to a server" look_through_port
+say "${bold}the port leads to $current${plain}; Consul's key holds"
+say "$value"
+kill_and_hang "Consul, checkmysqlslave and confd -watch"
 
-heading "The end"
-say "kill -9: ${bold}${moves[0]} ms${plain}    hang: ${bold}${moves[1]} ms${plain}"
+heading "The end: how long the application was without a server"
+printf '   %-44s %-9s %9s %9s\n' "" "" "outage" "failed"
+printf '   %s\n' "${rows[@]}"
+read -r tries period < <(LC_ALL=C awk '
+    $3 == "greeting" { if (last) { sum += $1 - last; n++ } last = $1; next }
+    { last = 0 }
+    END { printf "%d %.1f\n", NR, 1000 * sum / n }' "$dir/tries")
+say "It connected $tries times, every $period ms; 'failed' counts connections without a greeting."
 say "What was started ends now, and its files go with it."
