@@ -24,7 +24,7 @@ use crate::render::state::State;
 use crate::render::steering::{Steered, Steering};
 use crate::resource::Resource;
 use crate::source::Snapshot;
-use crate::stage::{Staged, Wanted};
+use crate::stage::{self, Staged, Wanted};
 use crate::template::Template;
 
 /// How long a check of a file may take.
@@ -37,6 +37,9 @@ const RELOAD_GAP: Duration = Duration::from_secs(2);
 const SETTLED: Duration = Duration::from_secs(1);
 /// The pause before a failed reload is tried again, at first and at most.
 const RELOAD_PAUSE: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(60));
+
+/// The name that log lines carry.
+pub const TARGET: &str = "confd";
 
 /// How a run treats its resources.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub struct Renderer {
 /// What a pass did.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// What to log.
+    /// What was logged.
     pub lines: Vec<(Level, String)>,
     /// Whether anything failed.
     pub failed: bool,
@@ -88,6 +91,9 @@ impl Renderer {
         let steering = resource.haproxy.as_ref().map(Steering::new).transpose();
         let bad = |e| format!("{}: [haproxy] socket: {e}", resource.file.display());
         let steering = steering.map_err(bad)?;
+        for path in stage::sweep(&resource.dest) {
+            log::info!(target: TARGET, "removed {}, left by an earlier run", path.display());
+        }
         let state = State::load(&resource.dest);
         Ok(Renderer {
             entries: Entries::recall(state.entries()),
@@ -120,6 +126,8 @@ impl Renderer {
         });
         if let Err(problem) = done {
             report.fail(problem);
+            // What is on disk was good, and may still have to be taken over.
+            self.reload_if_pending(now, &mut report);
         }
         report
     }
@@ -210,7 +218,7 @@ impl Renderer {
             return self.reload_if_pending(now, report);
         }
         for difference in differences {
-            report.say(Level::Info, format!("{dest} {difference}"));
+            report.say(Level::Debug, format!("{dest} {difference}"));
         }
         report.say(Level::Info, format!("Target config {dest} out of sync"));
         if self.manner.noop {
@@ -368,7 +376,7 @@ impl Renderer {
                 let pause = self.reload_pause.remaining(now);
                 report.again_at = Some(now + pause);
                 report.fail(format!(
-                    "reload failed: {failure}; haproxy still has the old file, trying again in {} s",
+                    "reload failed: {failure}; the old file is still in force, trying again in {} s",
                     pause.as_secs().max(1)
                 ));
             }
@@ -386,7 +394,9 @@ impl Renderer {
 }
 
 impl Report {
+    /// Logs at once, so that the log has the time of the step and not that of the pass.
     fn say(&mut self, level: Level, line: String) {
+        log::log!(target: TARGET, level, "{line}");
         self.lines.push((level, line));
     }
 

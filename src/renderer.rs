@@ -7,11 +7,8 @@ use log::Level;
 
 use crate::backoff::Backoff;
 use crate::random::random;
-use crate::render::{Renderer, Report};
+use crate::render::{Renderer, Report, TARGET};
 use crate::source::Source;
-
-/// The name that log lines carry.
-pub const TARGET: &str = "confd";
 
 /// How long a watch waits before it looks after the files all the same: somebody may have edited
 /// one.
@@ -82,13 +79,7 @@ impl Job {
         if self.trouble.take().is_some() {
             log::info!(target: TARGET, "{} answers again", self.source.name());
         }
-        let pass = |renderer: &mut Renderer| {
-            let report = renderer.pass(&snapshot, Instant::now());
-            for (level, line) in &report.lines {
-                log::log!(target: TARGET, *level, "{line}");
-            }
-            report
-        };
+        let pass = |renderer: &mut Renderer| renderer.pass(&snapshot, Instant::now());
         Ok(self.renderers.iter_mut().map(pass).collect())
     }
 

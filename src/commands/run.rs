@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::{check, confd};
 use crate::cli::{Args, Start};
 use crate::error::Error;
-use crate::render::{Manner, Renderer};
-use crate::renderer::{Job, TARGET};
+use crate::render::{Manner, Renderer, TARGET};
+use crate::renderer::Job;
 use crate::resolve::Resolver;
 use crate::source::Source;
 use crate::source::consul::ConsulSource;
@@ -45,7 +45,8 @@ pub fn run(args: Args) -> Result<u8, Error> {
     let interval = check::interval(&start);
     // Once here, so that what is wrong with it is known before anything starts.
     if job(&start, &resolver)?.is_some() {
-        works.push(renderer(start, resolver));
+        // The first starts at once: the port must not wait for the other starts.
+        works.insert(0, renderer(start, resolver));
     }
     supervisor::run(works, interval)
         .map(|()| 0)
@@ -85,6 +86,10 @@ fn renderer(start: Start, resolver: Resolver) -> Work {
 
 /// The renderer's job; `None` if there is nothing to render.
 fn job(start: &Start, resolver: &Resolver) -> Result<Option<Job>, Error> {
+    if start.dry_run && start.store.as_ref().is_some_and(|path| !path.exists()) {
+        log::info!(target: TARGET, "there are no keys yet: nothing is rendered");
+        return Ok(None);
+    }
     let manner = Manner {
         noop: start.dry_run,
         allow_empty: start.allow_empty,

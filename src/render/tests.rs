@@ -167,6 +167,23 @@ fn a_reload_that_was_not_made_is_made_up_for_by_the_next_process() {
 }
 
 #[test]
+fn a_pending_reload_is_made_even_when_there_is_nothing_new_to_render() {
+    let mut bench = Bench::new();
+    bench.reload_cmd = Some("false".to_owned());
+    bench.pass(&mut bench.renderer(), &[(A, &value(1))], Duration::ZERO);
+    bench.reload_cmd = Some(format!(
+        "echo made >> {}",
+        bench.dir.path().join("marks").display()
+    ));
+    let report = bench.pass(&mut bench.renderer(), &[], Duration::ZERO);
+    assert!(
+        report.failed && said(&report).contains("reloaded with"),
+        "{}",
+        said(&report)
+    );
+}
+
+#[test]
 fn two_changes_in_quick_succession_take_one_reload_now_and_one_later() {
     let bench = Bench::new();
     let mut renderer = bench.renderer();
