@@ -221,7 +221,7 @@ fn a_source_over_a_unix_socket_ends_with_its_connections_closed() {
     assert!(before > 0);
     drop(source);
     let gone = || threads() < before;
-    crate::support::wait_until("the watching thread ends", seconds(5), gone);
+    wait_until("the watching thread ends", seconds(5), gone);
 }
 
 fn is_watch(task: &std::io::Result<fs::DirEntry>) -> bool {
