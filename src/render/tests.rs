@@ -36,6 +36,11 @@ impl Bench {
         }
     }
 
+    /// A command that leaves a mark.
+    fn mark(&self, word: &str) -> String {
+        format!("echo {word} >> {}", self.dir.path().join("marks").display())
+    }
+
     fn dest(&self) -> PathBuf {
         self.dir.path().join("dest")
     }
@@ -156,10 +161,7 @@ fn a_reload_that_was_not_made_is_made_up_for_by_the_next_process() {
     let mut bench = Bench::new();
     bench.reload_cmd = Some("false".to_owned());
     bench.pass(&mut bench.renderer(), &[(A, &value(1))], Duration::ZERO);
-    bench.reload_cmd = Some(format!(
-        "echo made >> {}",
-        bench.dir.path().join("marks").display()
-    ));
+    bench.reload_cmd = Some(bench.mark("made"));
     let report = bench.pass(&mut bench.renderer(), &[(A, &value(1))], Duration::ZERO);
     assert!(said(&report).contains("in sync") && said(&report).contains("reloaded with"));
     bench.pass(&mut bench.renderer(), &[(A, &value(1))], LATER);
@@ -171,10 +173,7 @@ fn a_pending_reload_is_made_even_when_there_is_nothing_new_to_render() {
     let mut bench = Bench::new();
     bench.reload_cmd = Some("false".to_owned());
     bench.pass(&mut bench.renderer(), &[(A, &value(1))], Duration::ZERO);
-    bench.reload_cmd = Some(format!(
-        "echo made >> {}",
-        bench.dir.path().join("marks").display()
-    ));
+    bench.reload_cmd = Some(bench.mark("made"));
     let report = bench.pass(&mut bench.renderer(), &[], Duration::ZERO);
     assert!(
         report.failed && said(&report).contains("reloaded with"),
@@ -211,6 +210,21 @@ fn nothing_never_replaces_something_unless_that_is_wanted() {
     bench.manner.allow_empty = true;
     bench.pass(&mut bench.renderer(), &[], LATER);
     assert_eq!(bench.text(), "head\n");
+}
+
+#[test]
+fn a_template_sees_keys_without_their_prefix() {
+    let bench = Bench::new();
+    let mut renderer = bench.renderer();
+    renderer.resource.prefix = "/prod".to_owned();
+    renderer.resource.keys = vec!["/prod/haproxy/mysqlslave".to_owned()];
+    let pairs = [("/prod/haproxy/mysqlslave/a", value(1)), (A, value(2))];
+    let pairs: Vec<(&str, &str)> = pairs
+        .iter()
+        .map(|(key, text)| (*key, text.as_str()))
+        .collect();
+    bench.pass(&mut renderer, &pairs, Duration::ZERO);
+    assert_eq!(bench.text(), "head\na 10.0.0.1 2\n");
 }
 
 #[test]

@@ -95,20 +95,30 @@ impl Chain {
             .start()
     }
 
-    /// The `server_id` of the server that the port leads to.
-    pub fn server_id(&self) -> Option<u32> {
-        let options = mysql::OptsBuilder::new()
+    /// `confd -watch` with this resource and checkmysqlslave, once the port answers.
+    pub fn on_consul(&self, resource: &str) -> (Checker, Checker) {
+        let both = (self.confd_watch(resource), self.checker());
+        both.1.wait_for_log("slave in consul is ok");
+        wait_until("the port greets", seconds(20), || greets(self.port));
+        both
+    }
+
+    /// How an application connects, in how long at most.
+    pub fn application(&self, limit: Duration) -> mysql::OptsBuilder {
+        mysql::OptsBuilder::new()
             .ip_or_hostname(Some("127.0.0.1"))
             .tcp_port(self.port)
             .user(Some("app"))
             .pass(Some("app"))
             .prefer_socket(false)
-            .tcp_connect_timeout(Some(seconds(1)))
-            .read_timeout(Some(seconds(1)));
-        mysql::Conn::new(options)
-            .ok()?
-            .query_first("SELECT @@server_id")
-            .ok()?
+            .tcp_connect_timeout(Some(limit))
+            .read_timeout(Some(limit))
+    }
+
+    /// The `server_id` of the server that the port leads to.
+    pub fn server_id(&self) -> Option<u32> {
+        let mut session = mysql::Conn::new(self.application(seconds(1))).ok()?;
+        session.query_first("SELECT @@server_id").ok()?
     }
 
     #[track_caller]

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use crate::chain::{Chain, greets};
+use crate::chain::Chain;
 use crate::support::checker::{Checker, CheckerBuilder, Finished};
 use crate::support::consul::Consul;
 use crate::support::{seconds, wait_until};
@@ -291,10 +291,7 @@ fn a_watch_follows_consul_through_a_restart_and_keeps_the_file_meanwhile() {
 #[test]
 fn an_haproxy_that_was_moved_by_hand_is_put_right() {
     let chain = Chain::start(2);
-    let confd = chain.confd_watch(&chain.resource(&chain.switching()));
-    let checker = chain.checker();
-    checker.wait_for_log("slave in consul is ok");
-    wait_until("the port greets", seconds(20), || greets(chain.port));
+    let (confd, _checker) = chain.on_consul(&chain.resource(&chain.switching()));
     let (used, other) = chain.used_and_other();
     let order = format!(
         "set server slave/mysql addr 127.0.0.1 port {}",

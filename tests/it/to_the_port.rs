@@ -44,10 +44,7 @@ fn run_with_a_file_store_brings_the_port_up_and_moves_it_on_a_kill_and_a_hang() 
 #[test]
 fn confd_watch_on_consul_moves_haproxy_through_its_socket() {
     let chain = Chain::start(2);
-    let confd = chain.confd_watch(&chain.resource(&chain.switching()));
-    let checker = chain.checker();
-    checker.wait_for_log("slave in consul is ok");
-    wait_until("the port greets", seconds(20), || greets(chain.port));
+    let (confd, _checker) = chain.on_consul(&chain.resource(&chain.switching()));
     let (used, other) = chain.used_and_other();
     let (outage, _) = chain.outage(|| used.kill());
     chain.wait_until_at(other);
@@ -59,10 +56,7 @@ fn confd_watch_on_consul_moves_haproxy_through_its_socket() {
 #[test]
 fn without_a_socket_haproxy_is_reloaded() {
     let chain = Chain::start(2);
-    let confd = chain.confd_watch(&chain.resource(""));
-    let checker = chain.checker();
-    checker.wait_for_log("slave in consul is ok");
-    wait_until("the port greets", seconds(20), || greets(chain.port));
+    let (confd, _checker) = chain.on_consul(&chain.resource(""));
     let (used, other) = chain.used_and_other();
     used.kill();
     chain.wait_until_at(other);
@@ -73,10 +67,7 @@ fn without_a_socket_haproxy_is_reloaded() {
 fn a_socket_that_is_missing_or_denied_means_a_reload() {
     let chain = Chain::start(2);
     let table = "[haproxy]\nsocket = \"/nonexistent/stats\"\n";
-    let confd = chain.confd_watch(&chain.resource(table));
-    let checker = chain.checker();
-    checker.wait_for_log("slave in consul is ok");
-    wait_until("the port greets", seconds(20), || greets(chain.port));
+    let (confd, _checker) = chain.on_consul(&chain.resource(table));
     let (used, other) = chain.used_and_other();
     used.kill();
     chain.wait_until_at(other);
@@ -90,16 +81,7 @@ fn sessions_end_after_a_forced_move_and_finish_after_a_voluntary_one() {
     run.wait_for_log("slave in file is ok");
     wait_until("the port greets", seconds(20), || greets(chain.port));
     let (used, other) = chain.used_and_other();
-    let session = || {
-        let options = mysql::OptsBuilder::new()
-            .ip_or_hostname(Some("127.0.0.1"))
-            .tcp_port(chain.port)
-            .user(Some("app"))
-            .pass(Some("app"))
-            .prefer_socket(false)
-            .read_timeout(Some(seconds(5)));
-        mysql::Conn::new(options).expect("a session")
-    };
+    let session = || mysql::Conn::new(chain.application(seconds(5))).expect("a session");
     let id = |session: &mut mysql::Conn| -> mysql::Result<Option<u32>> {
         session.query_first("SELECT @@server_id")
     };
