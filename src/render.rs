@@ -27,10 +27,6 @@ use crate::source::Snapshot;
 use crate::stage::{self, Staged, Wanted};
 use crate::template::Template;
 
-/// How long a check of a file may take.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a reload may take.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The least time between two reloads: each leaves an old HAProxy process behind for a while.
 const RELOAD_GAP: Duration = Duration::from_secs(2);
 /// How long after a reload HAProxy is compared with its file: until then the old process answers.
@@ -214,6 +210,7 @@ impl Renderer {
         let differences = staged.differences();
         if differences.is_empty() {
             report.say(Level::Debug, format!("Target config {dest} in sync"));
+            self.remember(report);
             self.mend_drift(text, now, report);
             return self.reload_if_pending(now, report);
         }
@@ -305,7 +302,7 @@ impl Renderer {
         if self.manner.sync_only {
             return Ok(());
         }
-        let result = run(&check, CHECK_TIMEOUT);
+        let result = run(&check, self.resource.check_cmd_timeout);
         result.map_err(|failure| format!("Config check failed: {failure}"))
     }
 
@@ -344,6 +341,19 @@ impl Renderer {
         }
     }
 
+    /// Writes the good values down where that is not done yet: a file that is in sync may be real
+    /// confd's work, and the values must stand in the next process too.
+    fn remember(&mut self, report: &mut Report) {
+        let is_new = self.state.set_entries(self.entries.remembered());
+        if !is_new || self.manner.noop {
+            return;
+        }
+        if let Err(error) = self.state.save(&self.resource.dest) {
+            let dest = self.dest();
+            report.say(Level::Warn, format!("writing the state of {dest}: {error}"));
+        }
+    }
+
     /// Reloads, if that is due and may be tried.
     fn reload_if_pending(&mut self, now: Instant, report: &mut Report) {
         let idle = self.manner.noop || self.manner.sync_only || !self.state.reload_pending;
@@ -361,7 +371,7 @@ impl Renderer {
             return;
         }
         self.reloaded_at = Some(now);
-        match run(reload, RELOAD_TIMEOUT) {
+        match run(reload, self.resource.reload_cmd_timeout) {
             Ok(()) => {
                 self.reload_pause.succeeded();
                 self.state.reload_pending = false;

@@ -42,11 +42,13 @@ impl Job {
             .is_ok_and(|reports| reports.iter().all(|report| !report.failed))
     }
 
-    /// A pass at each interval, for ever.
+    /// A pass at each interval, for ever, and earlier where a reload is still to be made.
     pub fn every(&mut self, interval: Duration) -> ! {
         loop {
-            self.once();
-            thread::sleep(interval);
+            let pause = self
+                .pass()
+                .map_or(interval, |reports| time_left(&reports, interval));
+            thread::sleep(pause);
         }
     }
 
@@ -56,7 +58,7 @@ impl Job {
         loop {
             let at_most = self
                 .pass()
-                .map_or(LOOK_AGAIN, |reports| time_left(&reports));
+                .map_or(LOOK_AGAIN, |reports| time_left(&reports, LOOK_AGAIN));
             match self.source.wait(at_most) {
                 Ok(_) => pause.succeeded(),
                 Err(error) => {
@@ -97,8 +99,8 @@ impl Job {
     }
 }
 
-fn time_left(reports: &[Report]) -> Duration {
+fn time_left(reports: &[Report], at_most: Duration) -> Duration {
     let next = reports.iter().filter_map(|report| report.again_at).min();
     let left = next.map(|at| at.saturating_duration_since(Instant::now()));
-    left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)
+    left.unwrap_or(at_most).min(at_most)
 }

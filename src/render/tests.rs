@@ -61,7 +61,9 @@ impl Bench {
             prefix: String::new(),
             keys: vec!["/haproxy/mysqlslave".to_owned()],
             check_cmd: self.check_cmd.clone(),
+            check_cmd_timeout: Resource::CHECK_CMD_TIMEOUT,
             reload_cmd: self.reload_cmd.clone(),
+            reload_cmd_timeout: Resource::RELOAD_CMD_TIMEOUT,
             haproxy: None,
             warnings: Vec::new(),
         };
@@ -248,6 +250,17 @@ fn the_last_good_value_stands_in_the_next_process_too() {
         said(&report)
     );
     assert_eq!(bench.text(), "head\na 10.0.0.1 2\n");
+}
+
+#[test]
+fn good_values_are_remembered_also_where_the_file_was_in_sync_from_the_start() {
+    let bench = Bench::new();
+    fs::write(bench.dest(), "head\na 10.0.0.1 2\n").unwrap();
+    let report = bench.pass(&mut bench.renderer(), &[(A, &value(1))], Duration::ZERO);
+    assert!(said(&report).contains("in sync"), "{}", said(&report));
+    bench.pass(&mut bench.renderer(), &[(A, "broken")], LATER);
+    assert_eq!(bench.text(), "head\na 10.0.0.1 2\n");
+    assert_eq!(bench.marks(), "");
 }
 
 #[test]
