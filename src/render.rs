@@ -128,6 +128,13 @@ impl Renderer {
         report
     }
 
+    /// Does what is left to do from earlier passes, where a source does not answer.
+    pub fn catch_up(&mut self, now: Instant) -> Report {
+        let mut report = Report::default();
+        self.reload_if_pending(now, &mut report);
+        report
+    }
+
     /// The target's text; empty if there is no target yet.
     fn current(&self) -> Result<String, String> {
         match fs::read(&self.resource.dest) {
@@ -276,8 +283,7 @@ impl Renderer {
             .map(|at| at + SETTLED)
             .filter(|at| now < *at);
         if let Some(at) = settles_at {
-            report.again_at = Some(at);
-            return;
+            return report.again(at);
         }
         match steering.mend(text) {
             Ok(lines) => {
@@ -289,9 +295,10 @@ impl Renderer {
         }
     }
 
-    /// HAProxy's socket, if it may be used: not while HAProxy has yet to take its file over.
+    /// HAProxy's socket, if it may be used. Also while HAProxy has yet to take its file over: a
+    /// reload that fails must not keep a tag from moving.
     fn steering(&self) -> Option<&Steering> {
-        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
+        let idle = self.manner.noop || self.manner.sync_only;
         self.steering.as_ref().filter(|_| !idle)
     }
 
@@ -367,15 +374,16 @@ impl Renderer {
             .unwrap_or_default()
             .max(self.reload_pause.remaining(now));
         if !pause.is_zero() {
-            report.again_at = Some(now + pause);
-            return;
+            return report.again(now + pause);
         }
         self.reloaded_at = Some(now);
         match run(reload, self.resource.reload_cmd_timeout) {
             Ok(()) => {
                 self.reload_pause.succeeded();
                 self.state.reload_pending = false;
-                report.again_at = self.steering.as_ref().map(|_| now + SETTLED);
+                if self.steering.is_some() {
+                    report.again(now + SETTLED);
+                }
                 report.say(Level::Info, format!("reloaded with: {reload}"));
                 if let Err(error) = self.state.save(&self.resource.dest) {
                     report.fail(format!("writing the state of {}: {error}", self.dest()));
@@ -384,7 +392,7 @@ impl Renderer {
             Err(failure) => {
                 self.reload_pause.failed(now, random());
                 let pause = self.reload_pause.remaining(now);
-                report.again_at = Some(now + pause);
+                report.again(now + pause);
                 report.fail(format!(
                     "reload failed: {failure}; the old file is still in force, trying again in {} s",
                     pause.as_secs().max(1)
@@ -408,6 +416,11 @@ impl Report {
     fn say(&mut self, level: Level, line: String) {
         log::log!(target: TARGET, level, "{line}");
         self.lines.push((level, line));
+    }
+
+    /// Asks for another pass then, if none is asked for before.
+    fn again(&mut self, at: Instant) {
+        self.again_at = Some(self.again_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     fn fail(&mut self, line: String) {

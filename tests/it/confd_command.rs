@@ -5,6 +5,10 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use confd_haproxy::backend::TagName;
+use confd_haproxy::render::entries::Entries;
+use confd_haproxy::source::{Pair, Snapshot};
+use confd_haproxy::template::Template;
 use serde_json::{Map, Value, json};
 
 use crate::chain::{Chain, greets};
@@ -109,6 +113,132 @@ fn value(name: &str, host: u8, proxy_port: u16) -> String {
     format!(r#"{{"name":"{name}", "host":"10.0.0.{host}", "port":3301, "proxyport":{proxy_port}}}"#)
 }
 
+/// Whatever the keys hold, the shipped template's file has the lines of the good entries and no
+/// others.
+#[test]
+fn no_content_of_keys_gives_the_shipped_template_a_line_of_its_own() {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("confd/templates/haproxy.cfg.tmpl");
+    let text = fs::read_to_string(path).unwrap();
+    let template = Template::parse("haproxy.cfg.tmpl", &text).unwrap();
+    let render = |pairs: &[(String, Pair)]| {
+        let pairs = pairs.iter().cloned().collect();
+        let checked = Entries::default().check(&Snapshot { pairs });
+        (template.render(&checked.pairs).unwrap(), checked)
+    };
+    let (head, _) = render(&[]);
+    let mut random = Random(0x9E37_79B9_7F4A_7C15);
+    let (mut accepted, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        let pairs: Vec<(String, Pair)> = (0..6).map(|_| random.pair()).collect();
+        let (text, checked) = render(&pairs);
+        let body = text
+            .strip_prefix(head.trim_end())
+            .expect("the head is as it was");
+        let count = |word: &str| {
+            let begins = |line: &&str| line.trim_start().starts_with(word);
+            body.lines().filter(begins).count()
+        };
+        let entries = checked.pairs.len();
+        for word in ["listen ", "bind ", "server "] {
+            assert_eq!(count(word), entries, "{word:?} of {pairs:?}\n{body}");
+        }
+        for line in body.lines() {
+            assert!(is_of_the_template(line), "{line:?} of {pairs:?}");
+        }
+        accepted += entries;
+        refused += checked.problems.len();
+    }
+    assert!(
+        accepted > 1000 && refused > 5000,
+        "{accepted} good, {refused} bad"
+    );
+}
+
+/// A line that the shipped template makes of one entry, or has between entries.
+fn is_of_the_template(line: &str) -> bool {
+    let tag = |word: &str| word.parse::<TagName>().is_ok();
+    let port = |word: &str| word.parse::<u16>().is_ok_and(|port| port > 0);
+    let address = |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".:-_".contains(c);
+        let parts = word.rsplit_once(':');
+        parts.is_some_and(|(host, end)| port(end) && !host.is_empty() && host.chars().all(plain))
+    };
+    let words: Vec<&str> = line.split(' ').filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
+        [] => true,
+        ["listen", name] => tag(name),
+        ["bind", at] => at.strip_prefix("0.0.0.0:").is_some_and(port),
+        ["server", "mysql" | "memcached" | "redis", at, rest @ ..] => {
+            let rest = rest.join(" ");
+            address(at) && rest == "check maxconn 1000 on-marked-down shutdown-sessions"
+        }
+        ["option", "tcp-check"] | ["tcp-check", ..] | ["#", "Only", ..] => true,
+        _ => false,
+    }
+}
+
+/// Values that are good, and the same with something wrong in them.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        // xorshift64*
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let high = self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 40;
+        usize::try_from(high).unwrap() % end
+    }
+
+    fn one<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
+
+    fn pair(&mut self) -> (String, Pair) {
+        let kind = self.one(&["mysqlslave", "memcached", "redismaster"]);
+        // Mostly good: of a value with many faults only the first is seen.
+        let name = match self.below(3) {
+            0 => self.one(&["g h", "i\nj", "..", "k/l", "{{", "", "é"]),
+            _ => self.one(&["a", "b", "c.d_e-f", "h", "i", "j"]),
+        };
+        let host = match self.below(3) {
+            0 => self.one(&[
+                "10.0.0.1\\n  server evil 10.0.0.9:1",
+                "h check port 1",
+                "h#",
+                "{{getv \\\"/x\\\"}}",
+                "h\\u0000",
+                "h\\u2028x",
+                "",
+            ]),
+            _ => self.one(&["10.0.0.1", "2001:db8::5", "db1.example.com"]),
+        };
+        let port = match self.below(3) {
+            0 => self.one(&["0", "65536", "-1", "1e3", "\"1 check\"", "null"]),
+            _ => self.one(&["3301", "\"3302\""]),
+        };
+        let proxy_port = 13351 + self.below(6);
+        let mut value = format!(
+            "{{\"name\":\"{name}\", \"host\":\"{host}\", \"port\":{port}, \
+             \"proxyport\":{proxy_port}}}"
+        );
+        let long = "x".repeat(10_000);
+        for _ in 0..self.below(2) * self.below(4) {
+            let at = self.below(value.chars().count() + 1);
+            let at = value
+                .char_indices()
+                .nth(at)
+                .map_or(value.len(), |(at, _)| at);
+            let dirt = [
+                "\n", "\r", "\0", "#", " ", "\"", "}", "{{", "}}", "\u{fffd}", ",", &long,
+            ];
+            value.insert_str(at, self.one(&dirt));
+        }
+        let key = format!("/haproxy/{kind}/{name}");
+        (key, Pair { value, flags: 0 })
+    }
+}
+
 const MARKS: &str = "check_cmd = \"grep -q head {{.src}} && echo check >> DIR/marks\"\n\
                      reload_cmd = \"echo reload >> DIR/marks\"";
 
@@ -206,7 +336,10 @@ fn a_target_that_cannot_be_written_is_told_and_the_others_go_on() {
         bench.write("conf.d/0.toml", &text);
         let _ = fs::remove_file(bench.path("dest"));
         let (code, said) = bench.once(&[]);
-        assert!(code == 1 && said.contains(dest), "{dest}\n{said}");
+        assert!(
+            code == 1 && said.contains("0.toml:3: dest: "),
+            "{dest}\n{said}"
+        );
         assert_eq!(bench.dest(), "# head\na 10.0.0.1 13351\n", "{dest}");
     }
 }
@@ -336,6 +469,41 @@ fn a_file_of_keys_that_breaks_keeps_the_target_and_is_followed_again_when_it_is_
         bench.dest() == "# head\na 10.0.0.2 13351\n"
     });
     watch.wait_for_log("file answers again");
+}
+
+#[test]
+fn a_directory_that_goes_away_is_an_error_until_it_is_back() {
+    let bench = Bench::new("");
+    bench.resource("");
+    let resource = bench
+        .read("conf.d/a.toml")
+        .replace("/dest\"", "/sub/dest\"");
+    bench.write("conf.d/a.toml", &resource);
+    fs::create_dir(bench.path("sub")).unwrap();
+    bench.keys(&[("a", &value("a", 1, 13351))]);
+    let watch = bench.watch();
+    watch.wait_for_log("has been updated");
+    fs::remove_dir_all(bench.path("sub")).unwrap();
+    bench.keys(&[("a", &value("a", 2, 13351))]);
+    watch.wait_for_log("make its directory");
+    fs::create_dir(bench.path("sub")).unwrap();
+    bench.keys(&[("a", &value("a", 3, 13351))]);
+    wait_until("it is written again", seconds(20), || {
+        bench.read("sub/dest") == "# head\na 10.0.0.3 13351\n"
+    });
+}
+
+#[test]
+fn a_reload_that_is_due_is_made_while_the_store_does_not_answer() {
+    let bench = Bench::new("reload_cmd = \"test -e DIR/gate\"");
+    bench.keys(&[("a", &value("a", 1, 13351))]);
+    let watch = bench.watch();
+    watch.wait_for_log("reload failed");
+    fs::remove_file(bench.path("keys.json")).unwrap();
+    watch.wait_for_log("the files stay as they are");
+    bench.write("gate", "");
+    watch.wait_for_log("reloaded with");
+    assert_eq!(bench.dest(), "# head\na 10.0.0.1 13351\n");
 }
 
 /// An HAProxy whose own file is the target, with a `listen` for each tag.
@@ -486,6 +654,33 @@ fn a_switch_stands_when_its_file_fails_the_check_and_the_next_good_one_is_writte
     watch.wait_for_count("has been updated", 2);
     assert!(proxied.is_at(3) && proxied.haproxy.config().contains("10.0.0.3:3301"));
     assert_eq!(watch.count("reloaded with"), 1, "{}", watch.log());
+}
+
+#[test]
+fn a_tag_moves_through_the_socket_while_a_reload_that_fails_is_due() {
+    let proxied = Proxied::new("sessions = \"auto\"");
+    let bench = &proxied.bench;
+    let gate = bench.path("gate");
+    let resource = bench.read("conf.d/a.toml");
+    let gated = resource.replace("kill -USR2", &format!("test -e {gate} && kill -USR2"));
+    bench.write("conf.d/a.toml", &gated);
+    bench.write("gate", "");
+    proxied.point_at(1);
+    let watch = bench.watch();
+    watch.wait_for_log("reloaded with");
+    proxied.wait_until_at(1);
+    fs::remove_file(&gate).unwrap();
+    // A new tag takes a reload, which fails.
+    let b = value("b", 7, free_port());
+    bench.keys(&[("a", &value("a", 1, proxied.port)), ("b", &b)]);
+    watch.wait_for_log("reload failed");
+    bench.keys(&[("a", &value("a", 2, proxied.port)), ("b", &b)]);
+    watch.wait_for_log("haproxy: a/mysql moved from 10.0.0.1:3301 to 10.0.0.2:3301");
+    assert!(proxied.is_at(2) && !proxied.is_at(7));
+    bench.write("gate", "");
+    watch.wait_for_count("reloaded with", 2);
+    proxied.wait_until_at(7);
+    assert!(proxied.is_at(2));
 }
 
 #[test]
