@@ -1,8 +1,9 @@
 //! One resource brought about: validate, render, compare, move HAProxy, check, install, reload.
 //!
 //! Owns the order of steps and what is said of each; the steps themselves are in the files beside
-//! and in `template`, `stage`, `command` and `haproxy`. Nothing that fails here touches a running
-//! HAProxy, and the file on disk is replaced only by one that passed its check.
+//! and in `template`, `stage`, `command` and `haproxy`. The file on disk is replaced only by one
+//! that passed its check. Servers that HAProxy knows move to their validated addresses whatever
+//! becomes of the file and of a reload.
 
 pub mod entries;
 pub mod state;
@@ -212,7 +213,13 @@ impl Renderer {
         let dest = self.resource.dest.display().to_string();
         let staged = match Staged::write(&self.resource.dest, text, self.wanted()) {
             Ok(staged) => staged,
-            Err(error) => return report.fail(error.to_string()),
+            Err(error) => {
+                report.fail(error.to_string());
+                if !switched {
+                    self.move_known(text, &checked.causes, report);
+                }
+                return self.reload_if_pending(now, report);
+            }
         };
         let differences = staged.differences();
         if differences.is_empty() {
@@ -234,7 +241,8 @@ impl Renderer {
         }
         if let Err(problem) = self.check(&staged) {
             self.set_aside(staged, report);
-            let stands = if switched {
+            let moved = switched || self.move_known(text, &checked.causes, report);
+            let stands = if moved {
                 "; haproxy has the new addresses all the same"
             } else {
                 ""
@@ -285,14 +293,43 @@ impl Renderer {
         if let Some(at) = settles_at {
             return report.again(at);
         }
-        match steering.mend(text) {
+        // Nobody knows what the sessions are on now, so the key's cause says nothing of them.
+        match steering.mend(text, &BTreeMap::new()) {
             Ok(lines) => {
                 for line in lines {
+                    let line = format!("{line}; it was not what the file says");
                     report.say(Level::Warn, line);
                 }
             }
-            Err(problem) => report.fail(problem),
+            Err(problem) => {
+                report.fail(format!("haproxy is not what its file says: {problem}"));
+            }
         }
+    }
+
+    /// Moves the servers that HAProxy knows to where a file wants them that cannot be installed:
+    /// what is wrong with it must not keep a tag on a dead server. Returns whether any was moved.
+    fn move_known(
+        &self,
+        text: &str,
+        causes: &BTreeMap<String, Cause>,
+        report: &mut Report,
+    ) -> bool {
+        let Some(steering) = self.steering() else {
+            return false;
+        };
+        let lines = match steering.mend(text, causes) {
+            Ok(lines) => lines,
+            Err(problem) => {
+                report.fail(problem);
+                return false;
+            }
+        };
+        let moved = !lines.is_empty();
+        for line in lines {
+            report.say(Level::Warn, line);
+        }
+        moved
     }
 
     /// HAProxy's socket, if it may be used. Also while HAProxy has yet to take its file over: a

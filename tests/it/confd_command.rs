@@ -684,6 +684,27 @@ fn a_tag_moves_through_the_socket_while_a_reload_that_fails_is_due() {
 }
 
 #[test]
+fn a_tag_moves_also_when_the_new_file_is_refused_for_another_reason() {
+    let proxied = Proxied::new("sessions = \"auto\"");
+    proxied.point_at(1);
+    let (code, said) = proxied.bench.once(&[]);
+    assert_eq!(code, 0, "{said}");
+    proxied.wait_until_at(1);
+    let before = proxied.haproxy.config();
+    let template = proxied.bench.read("templates/t.tmpl") + "listen broken\n    bin\n";
+    proxied.bench.write("templates/t.tmpl", &template);
+    proxied.point_at(2);
+    let (code, said) = proxied.bench.once(&[]);
+    assert!(code == 1 && said.contains("Config check failed"), "{said}");
+    assert!(
+        said.contains("haproxy has the new addresses all the same"),
+        "{said}"
+    );
+    assert!(proxied.is_at(2));
+    assert_eq!(proxied.haproxy.config(), before);
+}
+
+#[test]
 fn run_names_every_fault_of_its_conf_file_and_starts_nothing() {
     let builder = CheckerBuilder::new("run").conf(
         "[good]\nhost=127.0.0.1\nport=3301\nuser=u\npassword=p\n\
