@@ -421,8 +421,10 @@ impl Renderer {
                 if self.steering.is_some() {
                     report.again(now + SETTLED);
                 }
+                // Before it is said: whoever ends this process then need not reload again.
+                let saved = self.state.save(&self.resource.dest);
                 report.say(Level::Info, format!("reloaded with: {reload}"));
-                if let Err(error) = self.state.save(&self.resource.dest) {
+                if let Err(error) = saved {
                     report.fail(format!("writing the state of {}: {error}", self.dest()));
                 }
             }
