@@ -1,8 +1,9 @@
 //! One resource brought about: validate, render, compare, move HAProxy, check, install, reload.
 //!
 //! Owns the order of steps and what is said of each; the steps themselves are in the files beside
-//! and in `template`, `stage`, `command` and `haproxy`. Nothing that fails here touches a running
-//! HAProxy, and the file on disk is replaced only by one that passed its check.
+//! and in `template`, `stage`, `command` and `haproxy`. The file on disk is replaced only by one
+//! that passed its check. Servers that HAProxy knows move to their validated addresses whatever
+//! becomes of the file and of a reload.
 
 pub mod entries;
 pub mod state;
@@ -27,10 +28,6 @@ use crate::source::Snapshot;
 use crate::stage::{self, Staged, Wanted};
 use crate::template::Template;
 
-/// How long a check of a file may take.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a reload may take.
-const RELOAD_TIMEOUT: Duration = Duration::from_secs(60);
 /// The least time between two reloads: each leaves an old HAProxy process behind for a while.
 const RELOAD_GAP: Duration = Duration::from_secs(2);
 /// How long after a reload HAProxy is compared with its file: until then the old process answers.
@@ -132,6 +129,13 @@ impl Renderer {
         report
     }
 
+    /// Does what is left to do from earlier passes, where a source does not answer.
+    pub fn catch_up(&mut self, now: Instant) -> Report {
+        let mut report = Report::default();
+        self.reload_if_pending(now, &mut report);
+        report
+    }
+
     /// The target's text; empty if there is no target yet.
     fn current(&self) -> Result<String, String> {
         match fs::read(&self.resource.dest) {
@@ -209,11 +213,18 @@ impl Renderer {
         let dest = self.resource.dest.display().to_string();
         let staged = match Staged::write(&self.resource.dest, text, self.wanted()) {
             Ok(staged) => staged,
-            Err(error) => return report.fail(error.to_string()),
+            Err(error) => {
+                report.fail(error.to_string());
+                if !switched {
+                    self.move_known(text, &checked.causes, report);
+                }
+                return self.reload_if_pending(now, report);
+            }
         };
         let differences = staged.differences();
         if differences.is_empty() {
             report.say(Level::Debug, format!("Target config {dest} in sync"));
+            self.remember(report);
             self.mend_drift(text, now, report);
             return self.reload_if_pending(now, report);
         }
@@ -230,7 +241,8 @@ impl Renderer {
         }
         if let Err(problem) = self.check(&staged) {
             self.set_aside(staged, report);
-            let stands = if switched {
+            let moved = switched || self.move_known(text, &checked.causes, report);
+            let stands = if moved {
                 "; haproxy has the new addresses all the same"
             } else {
                 ""
@@ -279,22 +291,51 @@ impl Renderer {
             .map(|at| at + SETTLED)
             .filter(|at| now < *at);
         if let Some(at) = settles_at {
-            report.again_at = Some(at);
-            return;
+            return report.again(at);
         }
-        match steering.mend(text) {
+        // Nobody knows what the sessions are on now, so the key's cause says nothing of them.
+        match steering.mend(text, &BTreeMap::new()) {
             Ok(lines) => {
                 for line in lines {
+                    let line = format!("{line}; it was not what the file says");
                     report.say(Level::Warn, line);
                 }
             }
-            Err(problem) => report.fail(problem),
+            Err(problem) => {
+                report.fail(format!("haproxy is not what its file says: {problem}"));
+            }
         }
     }
 
-    /// HAProxy's socket, if it may be used: not while HAProxy has yet to take its file over.
+    /// Moves the servers that HAProxy knows to where a file wants them that cannot be installed:
+    /// what is wrong with it must not keep a tag on a dead server. Returns whether any was moved.
+    fn move_known(
+        &self,
+        text: &str,
+        causes: &BTreeMap<String, Cause>,
+        report: &mut Report,
+    ) -> bool {
+        let Some(steering) = self.steering() else {
+            return false;
+        };
+        let lines = match steering.mend(text, causes) {
+            Ok(lines) => lines,
+            Err(problem) => {
+                report.fail(problem);
+                return false;
+            }
+        };
+        let moved = !lines.is_empty();
+        for line in lines {
+            report.say(Level::Warn, line);
+        }
+        moved
+    }
+
+    /// HAProxy's socket, if it may be used. Also while HAProxy has yet to take its file over: a
+    /// reload that fails must not keep a tag from moving.
     fn steering(&self) -> Option<&Steering> {
-        let idle = self.manner.noop || self.manner.sync_only || self.state.reload_pending;
+        let idle = self.manner.noop || self.manner.sync_only;
         self.steering.as_ref().filter(|_| !idle)
     }
 
@@ -305,7 +346,7 @@ impl Renderer {
         if self.manner.sync_only {
             return Ok(());
         }
-        let result = run(&check, CHECK_TIMEOUT);
+        let result = run(&check, self.resource.check_cmd_timeout);
         result.map_err(|failure| format!("Config check failed: {failure}"))
     }
 
@@ -344,6 +385,19 @@ impl Renderer {
         }
     }
 
+    /// Writes the good values down where that is not done yet: a file that is in sync may be real
+    /// confd's work, and the values must stand in the next process too.
+    fn remember(&mut self, report: &mut Report) {
+        let is_new = self.state.set_entries(self.entries.remembered());
+        if !is_new || self.manner.noop {
+            return;
+        }
+        if let Err(error) = self.state.save(&self.resource.dest) {
+            let dest = self.dest();
+            report.say(Level::Warn, format!("writing the state of {dest}: {error}"));
+        }
+    }
+
     /// Reloads, if that is due and may be tried.
     fn reload_if_pending(&mut self, now: Instant, report: &mut Report) {
         let idle = self.manner.noop || self.manner.sync_only || !self.state.reload_pending;
@@ -357,24 +411,27 @@ impl Renderer {
             .unwrap_or_default()
             .max(self.reload_pause.remaining(now));
         if !pause.is_zero() {
-            report.again_at = Some(now + pause);
-            return;
+            return report.again(now + pause);
         }
         self.reloaded_at = Some(now);
-        match run(reload, RELOAD_TIMEOUT) {
+        match run(reload, self.resource.reload_cmd_timeout) {
             Ok(()) => {
                 self.reload_pause.succeeded();
                 self.state.reload_pending = false;
-                report.again_at = self.steering.as_ref().map(|_| now + SETTLED);
+                if self.steering.is_some() {
+                    report.again(now + SETTLED);
+                }
+                // Before it is said: whoever ends this process then need not reload again.
+                let saved = self.state.save(&self.resource.dest);
                 report.say(Level::Info, format!("reloaded with: {reload}"));
-                if let Err(error) = self.state.save(&self.resource.dest) {
+                if let Err(error) = saved {
                     report.fail(format!("writing the state of {}: {error}", self.dest()));
                 }
             }
             Err(failure) => {
                 self.reload_pause.failed(now, random());
                 let pause = self.reload_pause.remaining(now);
-                report.again_at = Some(now + pause);
+                report.again(now + pause);
                 report.fail(format!(
                     "reload failed: {failure}; the old file is still in force, trying again in {} s",
                     pause.as_secs().max(1)
@@ -398,6 +455,11 @@ impl Report {
     fn say(&mut self, level: Level, line: String) {
         log::log!(target: TARGET, level, "{line}");
         self.lines.push((level, line));
+    }
+
+    /// Asks for another pass then, if none is asked for before.
+    fn again(&mut self, at: Instant) {
+        self.again_at = Some(self.again_at.map_or(at, |earlier| earlier.min(at)));
     }
 
     fn fail(&mut self, line: String) {

@@ -38,15 +38,15 @@ impl Job {
 
     /// One pass of every resource. Returns whether all went well.
     pub fn once(&mut self) -> bool {
-        self.pass()
-            .is_ok_and(|reports| reports.iter().all(|report| !report.failed))
+        let (answered, reports) = self.pass();
+        answered && reports.iter().all(|report| !report.failed)
     }
 
-    /// A pass at each interval, for ever.
+    /// A pass at each interval, for ever, and earlier where a reload is still to be made.
     pub fn every(&mut self, interval: Duration) -> ! {
         loop {
-            self.once();
-            thread::sleep(interval);
+            let (_, reports) = self.pass();
+            thread::sleep(time_left(&reports, interval));
         }
     }
 
@@ -54,10 +54,8 @@ impl Job {
     pub fn watch(&mut self) -> ! {
         let mut pause = Backoff::new(SOURCE_PAUSE.0, SOURCE_PAUSE.1);
         loop {
-            let at_most = self
-                .pass()
-                .map_or(LOOK_AGAIN, |reports| time_left(&reports));
-            match self.source.wait(at_most) {
+            let (_, reports) = self.pass();
+            match self.source.wait(time_left(&reports, LOOK_AGAIN)) {
                 Ok(_) => pause.succeeded(),
                 Err(error) => {
                     self.tell(&error.to_string());
@@ -68,19 +66,22 @@ impl Job {
         }
     }
 
-    fn pass(&mut self) -> Result<Vec<Report>, ()> {
-        let snapshot = match self.source.read() {
-            Ok(snapshot) => snapshot,
-            Err(error) => {
-                self.tell(&error.to_string());
-                return Err(());
+    /// Whether the source answered, and what was done. Without an answer, what is left to do from
+    /// earlier passes is done.
+    fn pass(&mut self) -> (bool, Vec<Report>) {
+        let read = self.source.read();
+        match &read {
+            Err(error) => self.tell(&error.to_string()),
+            Ok(_) if self.trouble.take().is_some() => {
+                log::info!(target: TARGET, "{} answers again", self.source.name());
             }
-        };
-        if self.trouble.take().is_some() {
-            log::info!(target: TARGET, "{} answers again", self.source.name());
+            Ok(_) => {}
         }
-        let pass = |renderer: &mut Renderer| renderer.pass(&snapshot, Instant::now());
-        Ok(self.renderers.iter_mut().map(pass).collect())
+        let pass = |renderer: &mut Renderer| match &read {
+            Ok(snapshot) => renderer.pass(snapshot, Instant::now()),
+            Err(_) => renderer.catch_up(Instant::now()),
+        };
+        (read.is_ok(), self.renderers.iter_mut().map(pass).collect())
     }
 
     /// Says a trouble when it is new, and now and then as long as it lasts.
@@ -97,8 +98,8 @@ impl Job {
     }
 }
 
-fn time_left(reports: &[Report]) -> Duration {
+fn time_left(reports: &[Report], at_most: Duration) -> Duration {
     let next = reports.iter().filter_map(|report| report.again_at).min();
     let left = next.map(|at| at.saturating_duration_since(Instant::now()));
-    left.unwrap_or(LOOK_AGAIN).min(LOOK_AGAIN)
+    left.unwrap_or(at_most).min(at_most)
 }

@@ -13,6 +13,7 @@ mod tests;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::tables::{Findings, Table};
 
@@ -40,8 +41,12 @@ pub struct Resource {
     pub keys: Vec<String>,
     /// As it was written; `check_command` puts the staged file in.
     pub check_cmd: Option<String>,
+    /// How long `check_cmd` may take.
+    pub check_cmd_timeout: Duration,
     /// The command that makes the new file known.
     pub reload_cmd: Option<String>,
+    /// How long `reload_cmd` may take.
+    pub reload_cmd_timeout: Duration,
     /// How to move HAProxy without a reload.
     pub haproxy: Option<HaproxySettings>,
     /// What should be logged.
@@ -70,6 +75,11 @@ pub enum SessionPolicy {
 }
 
 impl Resource {
+    /// How long `check_cmd` may take where nothing is said, as in later confds.
+    pub const CHECK_CMD_TIMEOUT: Duration = Duration::from_secs(30);
+    /// The same for `reload_cmd`.
+    pub const RELOAD_CMD_TIMEOUT: Duration = Duration::from_secs(60);
+
     /// Reads every TOML file under `<confdir>/conf.d`, in the order of their names. A
     /// `global_prefix` that is not empty replaces that of each resource, as in confd v0.16.
     ///

@@ -59,16 +59,19 @@ impl State {
             .map(move |(key, entry)| (key.clone(), pair(entry)))
     }
 
-    /// Remembers these values instead.
-    pub fn set_entries(&mut self, pairs: BTreeMap<String, Pair>) {
+    /// Remembers these values instead. Returns whether they are others.
+    pub fn set_entries(&mut self, pairs: BTreeMap<String, Pair>) -> bool {
         let entry = |pair: Pair| Entry {
             value: pair.value,
             flags: pair.flags,
         };
-        self.entries = pairs
+        let entries = pairs
             .into_iter()
             .map(|(key, pair)| (key, entry(pair)))
             .collect();
+        let is_new = self.entries != entries;
+        self.entries = entries;
+        is_new
     }
 }
 

@@ -59,12 +59,16 @@ impl Steering {
         }
     }
 
-    /// Moves every server that is elsewhere than a file says. A socket that does not answer is no
-    /// error here: a file that is in sync needs nothing from it.
+    /// Moves every server that HAProxy knows and that is elsewhere than a file says; a line for
+    /// each. A socket that does not answer is no error here: nobody knows that anything is wrong.
     ///
     /// # Errors
     /// One line, if HAProxy differs from the file and cannot be moved.
-    pub fn mend(&self, text: &str) -> Result<Vec<String>, String> {
+    pub fn mend(
+        &self,
+        text: &str,
+        causes: &BTreeMap<String, Cause>,
+    ) -> Result<Vec<String>, String> {
         let Ok(running) = self.runtime.addresses() else {
             return Ok(Vec::new());
         };
@@ -72,6 +76,7 @@ impl Steering {
             let (to_ip, to_port) = diff::literal(&address)?;
             let (ip, port) = *running.get(&(proxy.clone(), server.clone()))?;
             let from = format!("{ip} port {port}");
+            let sessions = self.sessions(causes.get(&proxy).copied());
             let change = ServerChange {
                 proxy,
                 server,
@@ -79,7 +84,7 @@ impl Steering {
                 to_ip,
                 to_port,
             };
-            ((ip, port) != (to_ip, to_port.get())).then_some((change, Sessions::Keep))
+            ((ip, port) != (to_ip, to_port.get())).then_some((change, sessions))
         };
         let moves: Vec<(ServerChange, Sessions)> = diff::servers(text)
             .into_iter()
@@ -88,10 +93,9 @@ impl Steering {
         if moves.is_empty() {
             return Ok(Vec::new());
         }
-        let said = |one| format!("{}; it was not what the file says", line(one));
         match self.runtime.switch(&moves) {
-            Ok(()) => Ok(moves.iter().map(said).collect()),
-            Err(error) => Err(format!("haproxy is not what its file says: {error}")),
+            Ok(()) => Ok(moves.iter().map(line).collect()),
+            Err(error) => Err(error.to_string()),
         }
     }
 

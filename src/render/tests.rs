@@ -66,7 +66,9 @@ impl Bench {
             prefix: String::new(),
             keys: vec!["/haproxy/mysqlslave".to_owned()],
             check_cmd: self.check_cmd.clone(),
+            check_cmd_timeout: Resource::CHECK_CMD_TIMEOUT,
             reload_cmd: self.reload_cmd.clone(),
+            reload_cmd_timeout: Resource::RELOAD_CMD_TIMEOUT,
             haproxy: None,
             warnings: Vec::new(),
         };
@@ -262,6 +264,20 @@ fn the_last_good_value_stands_in_the_next_process_too() {
         said(&report)
     );
     assert_eq!(bench.text(), "head\na 10.0.0.1 2\n");
+}
+
+#[test]
+fn good_values_are_remembered_also_where_the_file_was_in_sync_from_the_start() {
+    let bench = Bench::new();
+    let text = "head\na 10.0.0.1 2\nb 10.0.0.9 9\n";
+    fs::write(bench.dest(), text).unwrap();
+    let b = r#"{"name":"b", "host":"10.0.0.9", "port":1, "proxyport":9}"#;
+    let b = ("/haproxy/mysqlslave/b", b);
+    let report = bench.pass(&mut bench.renderer(), &[(A, &value(1)), b], Duration::ZERO);
+    assert!(said(&report).contains("in sync"), "{}", said(&report));
+    bench.pass(&mut bench.renderer(), &[(A, "broken"), b], LATER);
+    assert_eq!(bench.text(), text);
+    assert_eq!(bench.marks(), "");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The keys of `[template]` and `[haproxy]`: what each may be, and what it becomes.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::{HaproxySettings, Resource, SessionPolicy, check_cmd, files, keys};
 use crate::tables::{At, Findings, Table};
@@ -27,7 +28,9 @@ pub(super) fn template(
     let mode = optional(&mut t, "mode", findings)
         .and_then(|mode| checked(permissions(&mode.value), mode.line, findings));
     let check_cmd = check_cmd(&mut t, findings);
+    let check_cmd_timeout = timeout(&mut t, "check_cmd_timeout", findings);
     let reload_cmd = optional(&mut t, "reload_cmd", findings).map(|text| text.value);
+    let reload_cmd_timeout = timeout(&mut t, "reload_cmd_timeout", findings);
     warn_of_names(&mut t, findings);
     t.finish(findings);
     let resource = Resource {
@@ -40,7 +43,9 @@ pub(super) fn template(
         prefix: prefix?,
         keys: keys?,
         check_cmd,
+        check_cmd_timeout: check_cmd_timeout.unwrap_or(Resource::CHECK_CMD_TIMEOUT),
         reload_cmd,
+        reload_cmd_timeout: reload_cmd_timeout.unwrap_or(Resource::RELOAD_CMD_TIMEOUT),
         haproxy: None,
         warnings: Vec::new(),
     };
@@ -169,6 +174,17 @@ fn check_cmd(t: &mut Table, findings: &mut Findings) -> Option<String> {
         None => {}
     }
     Some(command.value)
+}
+
+/// Seconds.
+fn timeout(t: &mut Table, key: &'static str, findings: &mut Findings) -> Option<Duration> {
+    /// An hour: whatever takes longer will never end.
+    const MOST: u64 = 3600;
+    let seconds = t.number(key, findings)?;
+    let found = u64::try_from(seconds.value).ok();
+    let message = || format!("{key} {} is not in 1 to {MOST}, in seconds", seconds.value);
+    let good = found.filter(|n| (1..=MOST).contains(n)).ok_or_else(message);
+    checked(good, seconds.line, findings).map(Duration::from_secs)
 }
 
 fn session_policy(word: &str) -> Result<SessionPolicy, String> {

@@ -1,6 +1,7 @@
 //! From files under `conf.d` to resources, and everything that can be wrong with them.
 
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use super::*;
 use crate::scratch::Scratch;
@@ -54,6 +55,7 @@ fn a_whole_resource_is_read() {
     let resource = good(
         "uid = 0\nGID = 99\nmode = '0640'\nprefix = 'production/'\n\
          check_cmd = 'haproxy -c -f {{.src}}'\nreload_cmd = 'systemctl reload haproxy'\n\
+         check_cmd_timeout = 5\nreload_cmd_timeout = 3600\n\
          [haproxy]\nsocket = '/var/lib/haproxy/stats'\nsessions = 'cut'\n",
     );
     assert!(resource.file.ends_with("conf.d/a.toml"));
@@ -70,6 +72,11 @@ fn a_whole_resource_is_read() {
     assert_eq!(
         resource.reload_cmd.as_deref(),
         Some("systemctl reload haproxy")
+    );
+    let timeouts = (resource.check_cmd_timeout, resource.reload_cmd_timeout);
+    assert_eq!(
+        timeouts,
+        (Duration::from_secs(5), Duration::from_secs(3600))
     );
     let haproxy = resource.haproxy.unwrap();
     assert_eq!(haproxy.socket, "/var/lib/haproxy/stats");
@@ -88,6 +95,8 @@ fn what_is_not_said_is_none() {
         (resource.check_cmd, resource.reload_cmd, resource.haproxy),
         (None, None, None)
     );
+    let timeouts = (resource.check_cmd_timeout, resource.reload_cmd_timeout);
+    assert_eq!(timeouts, (Duration::from_secs(30), Duration::from_secs(60)));
     assert_eq!(
         (resource.prefix.as_str(), resource.keys),
         ("", vec!["/haproxy".to_owned()])
@@ -168,6 +177,14 @@ fn every_mistake_in_a_value_has_its_line() {
         (
             "reload_cmd = ['x']",
             "reload_cmd is a list, not a text in quotes",
+        ),
+        (
+            "check_cmd_timeout = 0",
+            "check_cmd_timeout 0 is not in 1 to 3600, in seconds",
+        ),
+        (
+            "reload_cmd_timeout = '5'",
+            "reload_cmd_timeout is a text, not a whole number without quotes",
         ),
         ("Src = 'x'", "src is already said in line 2"),
         (

@@ -31,6 +31,7 @@ mod store_down;
 mod sources;
 // The Runtime API of a real HAProxy.
 mod confd;
+mod confd_command;
 mod runtime_api;
 mod to_the_port;
 
