@@ -123,9 +123,9 @@ impl Renderer {
         });
         if let Err(problem) = done {
             report.fail(problem);
-            // What is on disk was good, and may still have to be taken over.
-            self.reload_if_pending(now, &mut report);
         }
+        // However the pass went, what is on disk was good, and may still have to be taken over.
+        self.reload_if_pending(now, &mut report);
         report
     }
 
@@ -218,15 +218,14 @@ impl Renderer {
                 if !switched {
                     self.move_known(text, &checked.causes, report);
                 }
-                return self.reload_if_pending(now, report);
+                return;
             }
         };
         let differences = staged.differences();
         if differences.is_empty() {
             report.say(Level::Debug, format!("Target config {dest} in sync"));
             self.remember(report);
-            self.mend_drift(text, now, report);
-            return self.reload_if_pending(now, report);
+            return self.mend_drift(text, now, report);
         }
         for difference in differences {
             report.say(Level::Debug, format!("{dest} {difference}"));
@@ -250,7 +249,6 @@ impl Renderer {
             return report.fail(format!("{problem}; {dest} stays as it is{stands}"));
         }
         self.install(staged, switched, report);
-        self.reload_if_pending(now, report);
     }
 
     /// Moves HAProxy before anything else is done, where nothing but servers' addresses changes.
@@ -267,9 +265,7 @@ impl Renderer {
         };
         match steering.switch(current, text, causes) {
             Steered::Moved(lines) => {
-                for line in lines {
-                    report.say(Level::Warn, line);
-                }
+                report.say_all(Level::Warn, lines);
                 true
             }
             Steered::Alike => false,
@@ -296,10 +292,8 @@ impl Renderer {
         // Nobody knows what the sessions are on now, so the key's cause says nothing of them.
         match steering.mend(text, &BTreeMap::new()) {
             Ok(lines) => {
-                for line in lines {
-                    let line = format!("{line}; it was not what the file says");
-                    report.say(Level::Warn, line);
-                }
+                let said = |line| format!("{line}; it was not what the file says");
+                report.say_all(Level::Warn, lines.into_iter().map(said));
             }
             Err(problem) => {
                 report.fail(format!("haproxy is not what its file says: {problem}"));
@@ -326,9 +320,7 @@ impl Renderer {
             }
         };
         let moved = !lines.is_empty();
-        for line in lines {
-            report.say(Level::Warn, line);
-        }
+        report.say_all(Level::Warn, lines);
         moved
     }
 
@@ -373,9 +365,7 @@ impl Renderer {
         let dest = self.dest();
         match staged.install(true) {
             Ok(installed) => {
-                for warning in installed.warnings {
-                    report.say(Level::Warn, warning);
-                }
+                report.say_all(Level::Warn, installed.warnings);
                 report.say(
                     Level::Info,
                     format!("Target config {dest} has been updated"),
@@ -455,6 +445,12 @@ impl Report {
     fn say(&mut self, level: Level, line: String) {
         log::log!(target: TARGET, level, "{line}");
         self.lines.push((level, line));
+    }
+
+    fn say_all(&mut self, level: Level, lines: impl IntoIterator<Item = String>) {
+        for line in lines {
+            self.say(level, line);
+        }
     }
 
     /// Asks for another pass then, if none is asked for before.

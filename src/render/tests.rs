@@ -185,6 +185,23 @@ fn a_pending_reload_is_made_even_when_there_is_nothing_new_to_render() {
 }
 
 #[test]
+fn a_pending_reload_is_made_even_when_the_next_file_fails_its_check() {
+    let mut bench = Bench::new();
+    bench.reload_cmd = Some("false".to_owned());
+    bench.pass(&mut bench.renderer(), &[(A, &value(1))], Duration::ZERO);
+    bench.check_cmd = Some("false".to_owned());
+    bench.reload_cmd = Some(bench.mark("made"));
+    let report = bench.pass(&mut bench.renderer(), &[(A, &value(2))], Duration::ZERO);
+    assert!(
+        report.failed && said(&report).contains("reloaded with"),
+        "{}",
+        said(&report)
+    );
+    assert_eq!(bench.text(), "head\na 10.0.0.1 2\n");
+    assert_eq!(bench.marks(), "check made");
+}
+
+#[test]
 fn two_changes_in_quick_succession_take_one_reload_now_and_one_later() {
     let bench = Bench::new();
     let mut renderer = bench.renderer();
