@@ -70,11 +70,15 @@ impl Kind {
     /// and + 5000 for memcached as the original has it, + 5000 for Redis (+ 10000 would be the
     /// bus port of Redis Cluster). `None` if that is no port.
     pub fn default_proxy_port(self, port: Port) -> Option<Port> {
-        let offset = match self {
+        port.checked_add(self.proxy_port_offset())
+    }
+
+    /// What is added to a service's port for that.
+    pub fn proxy_port_offset(self) -> u16 {
+        match self {
             Kind::MysqlSlave => 10050,
             Kind::Memcached | Kind::RedisMaster => 5000,
-        };
-        port.checked_add(offset)
+        }
     }
 }
 
@@ -139,6 +143,11 @@ impl Key {
     /// The tag's name.
     pub fn tag(&self) -> &TagName {
         &self.tag
+    }
+
+    /// The tag's kind.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 }
 

@@ -2,8 +2,14 @@
 //!
 //! A checker knows one kind of server. It never sees the store, and decides nothing.
 
+pub mod dial;
+pub mod failure;
+pub mod line;
+pub mod memcached;
 pub mod mysql;
+pub mod panel;
 pub mod probe;
+pub mod redis;
 
 use std::fmt;
 use std::time::Duration;
@@ -19,6 +25,12 @@ pub trait Checker: Send {
     /// Finds every server that could take over and checks it now, all at the same time, within
     /// about twice the timeout. `except` is known already and is not checked again.
     fn survey(&mut self, except: Option<&Endpoint>) -> Survey;
+
+    /// Makes a candidate ready to be elected, and says how it is then; called for the one that is
+    /// about to be written, and not in a dry run.
+    fn prepare(&mut self, candidate: &Candidate) -> Health {
+        candidate.health.clone()
+    }
 
     /// Waits until `at_most` has passed or the server that was last checked closes its idle
     /// connection.
@@ -39,8 +51,8 @@ pub enum Wake {
 pub enum Health {
     /// It answers and does its job.
     Up {
-        /// Seconds behind its source; 0 where there is no such thing.
-        lag: u64,
+        /// Seconds behind its source; `None` where there is no such thing.
+        lag: Option<u64>,
     },
     /// It serves, but not as it should.
     Degraded(Degraded),
@@ -66,6 +78,12 @@ pub enum Degraded {
     Stopped(String),
     /// The operator excluded it, but it is in use.
     Excluded,
+    /// It takes no writes; the text is its own word for why.
+    ReadOnly(String),
+    /// It is a master, but not the only one; the text names the others.
+    Split(String),
+    /// It is a master, but whoever would name another one cannot be heard, or is not obeyed.
+    Unwatched(String),
 }
 
 /// Why a server is down.
@@ -87,6 +105,11 @@ pub enum Fault {
     NotReplica,
     /// It is a replica, but not of our primary.
     Foreign(String),
+    /// It is not the master that clients must reach; the text says what it is.
+    NotMaster(String),
+    /// It cannot store anything more, and says so. It may take the next thing all the same, since
+    /// what fails goes, so that waiting for it to be seen again would be waiting for ever.
+    Full(String),
     /// What it says is not the protocol.
     Protocol(String),
 }
@@ -102,15 +125,27 @@ pub struct Candidate {
     pub server: Endpoint,
     /// Its health, found just now.
     pub health: Health,
+    /// Its place in the operator's list, which decides among equals; 0 where the list has no order.
+    pub place: usize,
 }
 
 /// All servers that could take over, each checked just now.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Survey {
-    /// The servers, in no particular order, each once.
+    /// The servers, each once; their order means nothing.
     pub candidates: Vec<Candidate>,
     /// What kept the list from being complete, in one line.
     pub incomplete: Option<String>,
+}
+
+impl Survey {
+    /// Puts a candidate into the place of the one with the same server.
+    pub fn replace(&mut self, candidate: Candidate) {
+        let of_it = |known: &&mut Candidate| known.server == candidate.server;
+        if let Some(known) = self.candidates.iter_mut().find(of_it) {
+            *known = candidate;
+        }
+    }
 }
 
 impl Health {
@@ -127,7 +162,12 @@ impl Fault {
     /// Whether seeing it once is enough: no second look could come to another answer.
     pub fn is_conclusive(&self) -> bool {
         match self {
-            Fault::Refused | Fault::Reset | Fault::NotReplica | Fault::Foreign(_) => true,
+            Fault::Refused
+            | Fault::Reset
+            | Fault::NotReplica
+            | Fault::Foreign(_)
+            | Fault::NotMaster(_)
+            | Fault::Full(_) => true,
             Fault::TimedOut(_)
             | Fault::Unreachable(_)
             | Fault::TooManyConnections
@@ -152,7 +192,8 @@ impl From<Trouble> for Health {
 impl fmt::Display for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Health::Up { lag } => write!(f, "up, lag {lag} s"),
+            Health::Up { lag: Some(lag) } => write!(f, "up, lag {lag} s"),
+            Health::Up { lag: None } => f.write_str("up"),
             Health::Degraded(degraded) => write!(f, "degraded: {degraded}"),
             Health::Down(fault) => write!(f, "down: {fault}"),
             Health::Unknown(trouble) => write!(f, "unknown: {trouble}"),
@@ -167,6 +208,8 @@ impl fmt::Display for Degraded {
             Degraded::StandIn => f.write_str("the primary is standing in"),
             Degraded::Stopped(why) => f.write_str(why),
             Degraded::Excluded => f.write_str("excluded by the configuration"),
+            Degraded::ReadOnly(text) => write!(f, "it takes no writes: {text}"),
+            Degraded::Split(text) | Degraded::Unwatched(text) => f.write_str(text),
         }
     }
 }
@@ -179,9 +222,10 @@ impl fmt::Display for Fault {
             Fault::TimedOut(after) => write!(f, "no answer in {} s", after.as_secs_f64()),
             Fault::Unreachable(error) => write!(f, "unreachable: {error}"),
             Fault::TooManyConnections => f.write_str("too many connections"),
-            Fault::NotServing(text) => write!(f, "not serving: {text}"),
+            Fault::NotServing(text) | Fault::Full(text) => write!(f, "not serving: {text}"),
             Fault::NotReplica => f.write_str("not a replica"),
             Fault::Foreign(text) => write!(f, "not a replica of ours: {text}"),
+            Fault::NotMaster(text) => write!(f, "not the master: {text}"),
             Fault::Protocol(text) => write!(f, "does not speak the protocol: {text}"),
         }
     }

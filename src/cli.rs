@@ -16,6 +16,7 @@ pub use args::Args;
 pub use confd::{ConfdArgs, ConfdOptions};
 pub use start::Start;
 
+use crate::backend::Kind;
 use crate::error::Error;
 use crate::nearest::did_you_mean;
 
@@ -25,8 +26,8 @@ pub const PROGRAM: &str = "confd_haproxy";
 /// A command of the program: the name of a link to it, or its first word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Keep the keys of MySQL tags on live replicas.
-    CheckMysqlSlave,
+    /// Keep the keys of one kind of tag on live servers.
+    Check(Kind),
     /// Render templates, as confd does.
     Confd,
     /// Everything for one host: the checkers and the renderer.
@@ -38,8 +39,8 @@ pub enum Command {
 pub enum Invocation {
     /// Print this text on stdout, and be done.
     Say(String),
-    /// Check MySQL tags.
-    CheckMysqlSlave(Box<Args>),
+    /// Check tags of one kind.
+    Check(Kind, Box<Args>),
     /// Render templates.
     Confd(Box<ConfdArgs>),
     /// Check tags and render templates.
@@ -48,12 +49,20 @@ pub enum Invocation {
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 3] = [Command::CheckMysqlSlave, Command::Confd, Command::Run];
+    pub const ALL: [Command; 5] = [
+        Command::Check(Kind::MysqlSlave),
+        Command::Check(Kind::Memcached),
+        Command::Check(Kind::RedisMaster),
+        Command::Confd,
+        Command::Run,
+    ];
 
     /// The command's name.
     pub fn word(self) -> &'static str {
         match self {
-            Command::CheckMysqlSlave => "checkmysqlslave",
+            Command::Check(Kind::MysqlSlave) => "checkmysqlslave",
+            Command::Check(Kind::Memcached) => "checkmemcached",
+            Command::Check(Kind::RedisMaster) => "checkredismaster",
             Command::Confd => "confd",
             Command::Run => "run",
         }
@@ -62,7 +71,9 @@ impl Command {
     /// What it does, in one line.
     fn summary(self) -> &'static str {
         match self {
-            Command::CheckMysqlSlave => "keep the keys of MySQL tags on live replicas",
+            Command::Check(Kind::MysqlSlave) => "keep the keys of MySQL tags on live replicas",
+            Command::Check(Kind::Memcached) => "keep the keys of memcached tags on a live one",
+            Command::Check(Kind::RedisMaster) => "keep the keys of Redis tags on the master",
             Command::Confd => "render templates from the keys, as confd does",
             Command::Run => "all checkers and the renderer, in one process",
         }
@@ -80,7 +91,7 @@ impl Command {
     /// confd itself; whoever makes one gets what it says.
     fn is_linked(self) -> bool {
         match self {
-            Command::CheckMysqlSlave => true,
+            Command::Check(_) => true,
             Command::Confd | Command::Run => false,
         }
     }
@@ -126,10 +137,10 @@ fn parse_command(
     words: impl Iterator<Item = OsString>,
 ) -> Result<Invocation, Error> {
     match command {
-        Command::CheckMysqlSlave => Ok(match args::parse(words, command)? {
-            args::Parsed::Help => Invocation::Say(usage::check_mysql_slave()),
+        Command::Check(kind) => Ok(match args::parse(words, command)? {
+            args::Parsed::Help => Invocation::Say(usage::check(kind)),
             args::Parsed::Version => Invocation::Say(version()),
-            args::Parsed::Args(args) => Invocation::CheckMysqlSlave(args),
+            args::Parsed::Args(args) => Invocation::Check(kind, args),
         }),
         Command::Run => Ok(match args::parse(words, command)? {
             args::Parsed::Help => Invocation::Say(usage::run()),
@@ -195,7 +206,7 @@ mod tests {
             &["/opt/anything", "checkmysqlslave", "--debug"],
         ];
         for argv in cases {
-            let Ok(Invocation::CheckMysqlSlave(args)) = parse(*argv) else {
+            let Ok(Invocation::Check(Kind::MysqlSlave, args)) = parse(*argv) else {
                 panic!("{argv:?}");
             };
             assert!(args.debug);
@@ -207,7 +218,10 @@ mod tests {
         for argv in [["x", "--help"], ["x", "-h"], ["x", "help"]] {
             assert!(said(&argv).contains("checkmysqlslave"));
         }
-        assert_eq!(said(&["x", "--list"]), "checkmysqlslave");
+        assert_eq!(
+            said(&["x", "--list"]),
+            "checkmysqlslave\ncheckmemcached\ncheckredismaster"
+        );
         for argv in [
             &["x", "--version"][..],
             &["x", "checkmysqlslave", "--version"],
@@ -251,17 +265,20 @@ mod tests {
 
     #[test]
     fn a_usage_text_fits_a_screen_and_has_every_option() {
-        let text = said(&["checkmysqlslave", "--help"]);
-        assert!(text.lines().count() <= 40, "{}", text.lines().count());
-        assert!(
-            text.lines().all(|line| line.chars().count() <= 80),
-            "{text}"
-        );
-        for option in args::OPTIONS {
+        for kind in Kind::ALL {
+            let command = Command::Check(kind);
+            let text = said(&[command.word(), "--help"]);
+            assert!(text.lines().count() <= 40, "{}", text.lines().count());
             assert!(
-                text.contains(&format!("--{option} ")),
-                "--{option} is missing"
+                text.lines().all(|line| line.chars().count() <= 80),
+                "{text}"
             );
+            for option in args::options(command) {
+                assert!(
+                    text.contains(&format!("--{option} ")),
+                    "--{option} is missing"
+                );
+            }
         }
         let text = said(&["x", "confd", "-help"]);
         assert!(text.lines().count() <= 40, "{}", text.lines().count());

@@ -4,21 +4,27 @@
 //! the command line hands in the names of the tags and the settings that hold for all of them.
 
 pub mod ini;
+pub mod memcached;
 pub mod mysql;
+pub mod redis;
 pub mod settings;
 pub mod value;
 
+mod raw;
 mod report;
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-pub use mysql::MysqlTag;
+pub use memcached::Memcached;
+pub use mysql::Mysql;
+pub use raw::Common;
+pub use redis::Redis;
 pub use settings::{Rules, Settings};
 pub use value::{Candidate, Fallback};
 
-use self::ini::Section;
+use self::ini::{Entry, Section};
 use self::report::Report;
 use crate::backend::{Kind, TagName};
 use crate::error::Error;
@@ -33,11 +39,31 @@ pub struct ConfFile {
     public: bool,
 }
 
-/// The MySQL tags that run.
+/// A tag that can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MysqlTags {
+pub struct Tag {
+    /// What every tag has.
+    pub common: Common,
+    /// Its servers.
+    pub service: Service,
+}
+
+/// The servers of a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// A primary and its replicas.
+    Mysql(Mysql),
+    /// Caches.
+    Memcached(Memcached),
+    /// A master and its replicas, or its Sentinels.
+    Redis(Redis),
+}
+
+/// The tags that run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tags {
     /// The tags, in the order of the file.
-    pub tags: Vec<MysqlTag>,
+    pub tags: Vec<Tag>,
     /// What should be logged once the logger stands.
     pub warnings: Vec<String>,
 }
@@ -76,14 +102,39 @@ impl ConfFile {
         })
     }
 
-    /// The MySQL tags that run: those that are `wanted`, or all of them if none is named. The
-    /// `defaults` hold where a section says nothing itself.
+    /// A file with one section, of these keys and values, that stands on the command line.
+    pub fn of_options(kind: Kind, tag: &str, pairs: &[(&str, &str)]) -> ConfFile {
+        let entry = |(key, value): (&str, &str)| Entry {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            line: report::NO_LINE,
+        };
+        let kind = ("type", kind.word());
+        let section = Section {
+            name: tag.to_owned(),
+            line: report::NO_LINE,
+            entries: [kind].iter().chain(pairs).copied().map(entry).collect(),
+        };
+        ConfFile {
+            path: "command line".to_owned(),
+            sections: vec![section],
+            public: false,
+        }
+    }
+
+    /// The tags of these `kinds` that run: those that are `wanted`, or all of them if none is
+    /// named. The `defaults` hold where a section says nothing itself.
     ///
     /// # Errors
     /// `Error::Config`, with everything that is wrong.
-    pub fn mysql_tags(&self, wanted: &[String], defaults: &Settings) -> Result<MysqlTags, Error> {
+    pub fn tags(
+        &self,
+        kinds: &[Kind],
+        wanted: &[String],
+        defaults: &Settings,
+    ) -> Result<Tags, Error> {
         let mut report = Report::new(&self.path);
-        let chosen = self.choose(Kind::MysqlSlave, wanted, &mut report);
+        let chosen = self.choose(kinds, wanted, &mut report);
         if defaults.proxy_port.is_some() && chosen > 1 {
             report.problems.push(format!(
                 "--proxyport is for one tag, and {chosen} would have it: name one with --tag"
@@ -91,12 +142,12 @@ impl ConfFile {
         }
         let mut tags = Vec::new();
         for section in &self.sections {
-            tags.extend(self.mysql_tag(section, wanted, defaults, &mut report));
+            tags.extend(tag(section, kinds, wanted, defaults, &mut report));
         }
         self.report_shared_ports(&tags, &mut report);
         self.warn_if_public(&mut report);
         match report.problems.is_empty() {
-            true => Ok(MysqlTags {
+            true => Ok(Tags {
                 tags,
                 warnings: report.warnings,
             }),
@@ -104,36 +155,9 @@ impl ConfFile {
         }
     }
 
-    /// The tag of a section, if it is a MySQL tag that is to run.
-    fn mysql_tag(
-        &self,
-        section: &Section,
-        wanted: &[String],
-        defaults: &Settings,
-        report: &mut Report,
-    ) -> Option<MysqlTag> {
-        let runs = is_wanted(section, wanted);
-        report.set_lenient(!runs);
-        let tag = match kind(section) {
-            Ok(Kind::MysqlSlave) => mysql::tag(section, defaults, report),
-            Ok(Kind::Memcached | Kind::RedisMaster) => {
-                if let Err(problem) = section.name.parse::<TagName>() {
-                    report.error(section.line, &problem);
-                }
-                None
-            }
-            Err((line, problem)) => {
-                report.error(line, &format!("type: {problem}"));
-                None
-            }
-        };
-        report.set_lenient(false);
-        tag.filter(|_| runs)
-    }
-
     /// Checks the names that were asked for, and counts the sections that run.
-    fn choose(&self, command: Kind, wanted: &[String], report: &mut Report) -> usize {
-        let of_kind = |s: &&Section| kind(s).is_ok_and(|k| k == command);
+    fn choose(&self, kinds: &[Kind], wanted: &[String], report: &mut Report) -> usize {
+        let of_kind = |s: &&Section| kind(s).is_ok_and(|k| kinds.contains(&k));
         let names: Vec<&str> = self
             .sections
             .iter()
@@ -143,12 +167,14 @@ impl ConfFile {
         let unclear = self.sections.iter().any(|s| kind(s).is_err());
         if names.is_empty() && !unclear {
             report.file_error(&format!(
-                "no section is of type {command}: add one, with host=, port= and user="
+                "no section is of type {}: add one, with {}",
+                either(kinds),
+                kinds.first().copied().map_or("", needed_keys)
             ));
             return 0;
         }
         for tag in wanted.iter().filter(|tag| !names.contains(&tag.as_str())) {
-            self.report_unknown(tag, command, &names, report);
+            self.report_unknown(tag, kinds, &names, report);
         }
         self.sections
             .iter()
@@ -157,7 +183,7 @@ impl ConfFile {
             .count()
     }
 
-    fn report_unknown(&self, tag: &str, command: Kind, names: &[&str], report: &mut Report) {
+    fn report_unknown(&self, tag: &str, kinds: &[Kind], names: &[&str], report: &mut Report) {
         let section = self.sections.iter().find(|s| s.name == tag);
         let shown = value::shown(tag);
         match section.map(|s| (s.line, kind(s))) {
@@ -165,7 +191,10 @@ impl ConfFile {
             Some((_, Err(_))) => (),
             Some((line, Ok(kind))) => report.error(
                 line,
-                &format!("[{shown}] is of type {kind}, not {command}: choose another tag"),
+                &format!(
+                    "[{shown}] is of type {kind}, not {}: choose another tag",
+                    either(kinds)
+                ),
             ),
             None => report.file_error(&format!(
                 "no section [{shown}]{}; its tags are {}",
@@ -176,10 +205,11 @@ impl ConfFile {
     }
 
     /// Two tags on one port would share its connections between two unrelated servers.
-    fn report_shared_ports(&self, tags: &[MysqlTag], report: &mut Report) {
-        for (index, tag) in tags.iter().enumerate() {
+    fn report_shared_ports(&self, tags: &[Tag], report: &mut Report) {
+        for (index, Tag { common: tag, .. }) in tags.iter().enumerate() {
             let port = tag.listen_port();
-            let earlier = tags.iter().take(index).find(|t| t.listen_port() == port);
+            let mut before = tags.iter().take(index).map(|tag| &tag.common);
+            let earlier = before.find(|t| t.listen_port() == port);
             if let Some(earlier) = earlier {
                 report.error(
                     self.line_of(&tag.name),
@@ -206,6 +236,49 @@ impl ConfFile {
             ));
         }
     }
+}
+
+/// The tag of a section, if it is one that is to run.
+fn tag(
+    section: &Section,
+    kinds: &[Kind],
+    wanted: &[String],
+    defaults: &Settings,
+    report: &mut Report,
+) -> Option<Tag> {
+    let runs = is_wanted(section, wanted);
+    report.set_lenient(!runs);
+    let tag = match kind(section) {
+        Ok(kind) if !kinds.contains(&kind) => {
+            if let Err(problem) = section.name.parse::<TagName>() {
+                report.error(section.line, &problem);
+            }
+            None
+        }
+        Ok(Kind::MysqlSlave) => mysql::tag(section, defaults, report),
+        Ok(Kind::Memcached) => memcached::tag(section, defaults, report),
+        Ok(Kind::RedisMaster) => redis::tag(section, defaults, report),
+        Err((line, problem)) => {
+            report.error(line, &format!("type: {problem}"));
+            None
+        }
+    };
+    report.set_lenient(false);
+    tag.filter(|_| runs)
+}
+
+/// The keys without which a section of a kind is nothing.
+fn needed_keys(kind: Kind) -> &'static str {
+    match kind {
+        Kind::MysqlSlave => "host=, port= and user=",
+        Kind::Memcached => "type=memcached and server=",
+        Kind::RedisMaster => "type=redismaster and server=",
+    }
+}
+
+fn either(kinds: &[Kind]) -> String {
+    let words: Vec<&str> = kinds.iter().map(|kind| kind.word()).collect();
+    words.join(" or ")
 }
 
 /// No name means every tag.

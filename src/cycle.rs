@@ -260,15 +260,29 @@ impl Tag {
     /// A forced move: away from a server that is lost, or from a key that names none.
     fn leave(&mut self, left: Left<'_>) -> Outcome {
         let current = left.backend.map(|backend| &backend.server);
-        let survey = self.survey(current);
-        match elect::forced(&survey.candidates, &self.policy.exclude) {
-            Some(best) => self.write(&left, best, Cause::Forced),
-            None => Outcome::NoCandidate {
-                server: current.cloned(),
-                why: left.why,
-                survey,
-            },
+        let mut survey = self.survey(current);
+        while let Some(best) = elect::forced(&survey.candidates, &self.policy.exclude).cloned() {
+            match self.prepare(best) {
+                Ok(best) => return self.write(&left, &best, Cause::Forced),
+                Err(failed) => survey.replace(failed),
+            }
         }
+        Outcome::NoCandidate {
+            server: current.cloned(),
+            why: left.why,
+            survey,
+        }
+    }
+
+    /// Makes a candidate ready to be written; one that fails then is given back as an error.
+    fn prepare(&mut self, best: Candidate) -> Result<Candidate, Candidate> {
+        if self.policy.dry_run {
+            return Ok(best);
+        }
+        let health = self.checker.prepare(&best);
+        let serves = health.serves();
+        let best = Candidate { health, ..best };
+        if serves { Ok(best) } else { Err(best) }
     }
 
     /// A voluntary move: away from a server that serves, to one that has proved to be better.
@@ -283,7 +297,7 @@ impl Tag {
             |server| rise.is_steady(server),
         );
         let health = Health::Degraded(degraded);
-        match best {
+        match best.cloned().and_then(|best| self.prepare(best).ok()) {
             Some(best) => {
                 let why = format!("{} is {health}", backend.server);
                 self.write(
@@ -292,7 +306,7 @@ impl Tag {
                         version,
                         why,
                     },
-                    best,
+                    &best,
                     Cause::Voluntary,
                 )
             }

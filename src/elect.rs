@@ -1,8 +1,8 @@
 //! Who takes over. Pure: one function for each kind of move, over candidates checked just now.
 //!
-//! The order is the same for every checker that sees the same servers: replicas that are up, by
-//! lag and then by address; then replicas that lag; then the primary; then replicas that stand
-//! still. A server that is down, unknown or excluded is never chosen.
+//! The order is the same for every checker that sees the same servers: those that are up, by lag,
+//! then by their place in the operator's list, then by address; then replicas that lag; then the
+//! primary; then servers that stand still. One that is down, unknown or excluded is never chosen.
 
 use crate::checker::{Candidate, Degraded, Health};
 use crate::endpoint::{Endpoint, Host};
@@ -40,9 +40,9 @@ pub fn forced<'a>(candidates: &'a [Candidate], exclude: &[Exclusion]) -> Option<
     candidates
         .iter()
         .filter(|candidate| !is_excluded(exclude, &candidate.server))
-        .filter_map(|candidate| Some((rank(&candidate.health)?, &candidate.server, candidate)))
-        .min_by_key(|(rank, server, _)| (*rank, *server))
-        .map(|(_, _, candidate)| candidate)
+        .filter_map(|candidate| Some((rank(&candidate.health)?, candidate)))
+        .min_by_key(|(rank, candidate)| (*rank, candidate.place, &candidate.server))
+        .map(|(_, candidate)| candidate)
 }
 
 /// The best server to move to when the current one still serves: only one that is up, `is_steady`
@@ -55,24 +55,26 @@ pub fn voluntary<'a>(
     is_steady: impl Fn(&Endpoint) -> bool,
 ) -> Option<&'a Candidate> {
     let is_safe = |candidate: &&Candidate| {
-        matches!(candidate.health, Health::Up { lag } if lag <= max_lag / 2)
+        matches!(candidate.health, Health::Up { lag } if lag.unwrap_or(0) <= max_lag / 2)
             && is_steady(&candidate.server)
             && !is_excluded(exclude, &candidate.server)
     };
     candidates
         .iter()
         .filter(is_safe)
-        .min_by_key(|candidate| (rank(&candidate.health), &candidate.server))
+        .min_by_key(|candidate| (rank(&candidate.health), candidate.place, &candidate.server))
 }
 
 /// The lower the better; `None` for servers that must not be chosen.
 fn rank(health: &Health) -> Option<(u8, u64)> {
     match health {
-        Health::Up { lag } => Some((0, lag / LAG_BUCKET)),
+        Health::Up { lag } => Some((0, lag.unwrap_or(0) / LAG_BUCKET)),
         Health::Degraded(Degraded::Lagging { lag, .. }) => Some((1, lag / LAG_BUCKET)),
         Health::Degraded(Degraded::StandIn) => Some((2, 0)),
-        Health::Degraded(Degraded::Stopped(_)) => Some((3, 0)),
-        Health::Degraded(Degraded::Excluded) | Health::Down(_) | Health::Unknown(_) => None,
+        Health::Degraded(Degraded::Stopped(_) | Degraded::ReadOnly(_)) => Some((3, 0)),
+        Health::Degraded(Degraded::Excluded | Degraded::Split(_) | Degraded::Unwatched(_))
+        | Health::Down(_)
+        | Health::Unknown(_) => None,
     }
 }
 
@@ -88,7 +90,8 @@ mod tests {
     fn up(text: &str, lag: u64) -> Candidate {
         Candidate {
             server: server(text),
-            health: Health::Up { lag },
+            health: Health::Up { lag: Some(lag) },
+            place: 0,
         }
     }
 
@@ -100,6 +103,7 @@ mod tests {
         Candidate {
             server: server(text),
             health,
+            place: 0,
         }
     }
 
@@ -202,6 +206,19 @@ mod tests {
             None
         );
         assert_eq!(to(&[stopped("10.0.0.1:1")]), None);
+    }
+
+    #[test]
+    fn among_equals_the_place_in_the_list_decides_before_the_address() {
+        let at = |text: &str, place| Candidate {
+            health: Health::Up { lag: None },
+            place,
+            ..up(text, 0)
+        };
+        let listed = [at("10.0.0.2:1", 1), at("10.0.0.9:1", 0)];
+        assert_eq!(elected(&listed).as_deref(), Some("10.0.0.9:1"));
+        let steady = voluntary(&listed, &[], 0, |_| true).unwrap();
+        assert_eq!(steady.server, server("10.0.0.9:1"));
     }
 
     #[test]

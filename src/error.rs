@@ -9,6 +9,8 @@ pub enum Error {
     Usage(Vec<String>),
     /// The conf file.
     Config(Vec<String>),
+    /// What checkmemcached cannot do without; its exit code is the original's.
+    Original(Vec<String>),
     /// The options of confd, whose exit code is another.
     Confd(Vec<String>),
     /// The system gives too little.
@@ -19,7 +21,10 @@ impl Error {
     /// The problems, each one line.
     pub fn problems(&self) -> &[String] {
         match self {
-            Error::Usage(problems) | Error::Config(problems) | Error::Confd(problems) => problems,
+            Error::Usage(problems)
+            | Error::Config(problems)
+            | Error::Original(problems)
+            | Error::Confd(problems) => problems,
             Error::System(problem) => std::slice::from_ref(problem),
         }
     }
@@ -29,6 +34,23 @@ impl Error {
         match self {
             Error::Usage(_) | Error::Config(_) => 2,
             Error::Confd(_) | Error::System(_) => 1,
+            Error::Original(_) => 254,
+        }
+    }
+
+    /// The same error, with more problems.
+    #[must_use]
+    pub fn and(self, more: Vec<String>) -> Error {
+        let with = |mut problems: Vec<String>| {
+            problems.extend(more);
+            problems
+        };
+        match self {
+            Error::Usage(problems) => Error::Usage(with(problems)),
+            Error::Config(problems) => Error::Config(with(problems)),
+            Error::Original(problems) => Error::Original(with(problems)),
+            Error::Confd(problems) => Error::Confd(with(problems)),
+            Error::System(problem) => Error::System(problem),
         }
     }
 }
@@ -55,6 +77,7 @@ mod tests {
         assert_eq!(error.to_string(), "db.conf:3: no '='\ndb.conf:9: no host=");
         assert_eq!(error.exit_code(), 2);
         assert_eq!(Error::Usage(problems.clone()).exit_code(), 2);
+        assert_eq!(Error::Original(problems.clone()).exit_code(), 254);
         assert_eq!(Error::Confd(problems).exit_code(), 1, "as confd does");
     }
 }

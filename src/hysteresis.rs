@@ -112,7 +112,7 @@ mod tests {
     use super::*;
     use crate::checker::{Degraded, Fault, Trouble};
 
-    const UP: Health = Health::Up { lag: 0 };
+    const UP: Health = Health::Up { lag: Some(0) };
 
     fn hung() -> Health {
         Fault::TimedOut(Duration::from_secs(1)).into()
@@ -173,6 +173,7 @@ mod tests {
             vec![Candidate {
                 server: server.clone(),
                 health,
+                place: 0,
             }]
         };
         let mut rise = Rise::new(2);

@@ -19,7 +19,7 @@ fn main() -> ExitCode {
             let _ = writeln!(io::stdout(), "{text}");
             return ExitCode::SUCCESS;
         }
-        Ok(Invocation::CheckMysqlSlave(args)) => commands::check::run(*args),
+        Ok(Invocation::Check(kind, args)) => commands::check::run(*args, kind),
         Ok(Invocation::Confd(args)) => commands::confd::run(*args),
         Ok(Invocation::Run(args)) => commands::run::run(*args),
         Err(error) => Err(error),

@@ -3,7 +3,7 @@
 
 use log::Level;
 
-use crate::backend::{Cause, TagName};
+use crate::backend::{Cause, Key, Kind};
 use crate::checker::{Candidate, Degraded, Health, Survey};
 use crate::endpoint::{Endpoint, Port};
 use crate::store::StoreError;
@@ -139,10 +139,12 @@ impl Outcome {
         }
     }
 
-    /// The line for the log, without the logger's prefix. `store` is the store's word.
-    pub fn line(&self, tag: &TagName, store: &str) -> (Level, String) {
+    /// The line for the log, without the logger's prefix. `store` is the store's word. Each kind of
+    /// tag has the phrases of the original's script for it.
+    pub fn line(&self, key: &Key, store: &str) -> (Level, String) {
+        let tag = key.tag();
         match self {
-            Outcome::Kept { server, health } => kept(tag, store, server, health),
+            Outcome::Kept { server, health } => kept(key, store, server, health),
             Outcome::Falling {
                 server,
                 health,
@@ -165,10 +167,16 @@ impl Outcome {
                 } else {
                     String::new()
                 };
-                let text = format!("{what} {} to {store} {tag}{end}: {why}", to.server);
+                let server = &to.server;
+                let text = match key.kind() {
+                    Kind::Memcached => format!("{what} alive {server} with tag {tag}{end}: {why}"),
+                    Kind::MysqlSlave | Kind::RedisMaster => {
+                        format!("{what} {server} to {store} {tag}{end}: {why}")
+                    }
+                };
                 (
                     Level::Warn,
-                    format!("{text}; {} is {}{stays}", to.server, to.health),
+                    format!("{text}; {server} is {}{stays}", to.health),
                 )
             }
             Outcome::PortChanged {
@@ -186,9 +194,13 @@ impl Outcome {
             }
             Outcome::NoCandidate { why, survey, .. } => {
                 let asked = asked(survey);
+                let cry = match key.kind() {
+                    Kind::Memcached => "there is no alive server! ",
+                    Kind::MysqlSlave | Kind::RedisMaster => "",
+                };
                 (
                     Level::Error,
-                    format!("{tag} stays as it is: {why}; nobody can take over: {asked}"),
+                    format!("{cry}{tag} stays as it is: {why}; nobody can take over: {asked}"),
                 )
             }
             Outcome::LostRace { wanted } => {
@@ -221,11 +233,17 @@ impl Outcome {
     }
 }
 
-fn kept(tag: &TagName, store: &str, server: &Endpoint, health: &Health) -> (Level, String) {
+fn kept(key: &Key, store: &str, server: &Endpoint, health: &Health) -> (Level, String) {
+    let tag = key.tag();
     match health {
         Health::Up { .. } => (
             Level::Info,
-            format!("{tag} in {store} is ok: {server} is {health}"),
+            match key.kind() {
+                Kind::Memcached => format!("current {server} is ok: {tag} in {store}"),
+                Kind::MysqlSlave | Kind::RedisMaster => {
+                    format!("{tag} in {store} is ok: {server} is {health}")
+                }
+            },
         ),
         Health::Degraded(Degraded::StandIn) => (
             Level::Warn,
@@ -280,7 +298,12 @@ mod tests {
     }
 
     fn line(outcome: &Outcome) -> String {
-        outcome.line(&"slave3301".parse().unwrap(), "consul").1
+        line_of(Kind::MysqlSlave, "slave3301", outcome)
+    }
+
+    fn line_of(kind: Kind, tag: &str, outcome: &Outcome) -> String {
+        let key = Key::new(kind, tag.parse().unwrap());
+        outcome.line(&key, "consul").1
     }
 
     fn moved(dry_run: bool) -> Outcome {
@@ -288,7 +311,8 @@ mod tests {
             from: Some(server("10.0.21.7:3301")),
             to: Candidate {
                 server: server("10.0.21.5:3301"),
-                health: Health::Up { lag: 2 },
+                health: Health::Up { lag: Some(2) },
+                place: 0,
             },
             cause: Cause::Forced,
             why: "10.0.21.7:3301 is down: connection refused".to_owned(),
@@ -300,7 +324,7 @@ mod tests {
     fn lines_begin_as_the_original_wrote_them() {
         let kept = Outcome::Kept {
             server: server("10.0.21.5:3301"),
-            health: Health::Up { lag: 0 },
+            health: Health::Up { lag: Some(0) },
         };
         assert_eq!(
             line(&kept),
@@ -323,11 +347,37 @@ mod tests {
     }
 
     #[test]
+    fn memcached_tags_have_the_phrases_of_their_own_script() {
+        let of = |outcome: &Outcome| line_of(Kind::Memcached, "mem11211", outcome);
+        let kept = Outcome::Kept {
+            server: server("10.0.21.7:11211"),
+            health: Health::Up { lag: None },
+        };
+        assert_eq!(
+            of(&kept),
+            "current 10.0.21.7:11211 is ok: mem11211 in consul"
+        );
+        let begin = "set new alive 10.0.21.5:3301 with tag mem11211 ok: ";
+        assert!(
+            of(&moved(false)).starts_with(begin),
+            "{}",
+            of(&moved(false))
+        );
+        let nobody = Outcome::NoCandidate {
+            server: None,
+            why: "there is no mem11211 in consul".to_owned(),
+            survey: Survey::default(),
+        };
+        assert!(of(&nobody).starts_with("there is no alive server! mem11211 stays as it is: "));
+    }
+
+    #[test]
     fn no_candidate_names_everybody_who_was_asked() {
         let survey = Survey {
             candidates: vec![Candidate {
                 server: server("10.0.21.8:3301"),
                 health: Fault::NotReplica.into(),
+                place: 0,
             }],
             incomplete: Some("primary 10.0.21.5:3301: down: connection refused".to_owned()),
         };

@@ -1,25 +1,39 @@
 //! When an outcome is worth a line. In the foreground each cycle says what it did, as the original
-//! does; in the journal, which keeps everything, only what changed, and once a minute the rest.
+//! does, but that nobody can take over is said less and less often; in the journal, which keeps
+//! everything, only what changed is said, and once a minute the rest.
 
 use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 use log::Level;
 
-use crate::backend::TagName;
+use crate::backend::Key;
 use crate::checker::{Degraded, Health};
 use crate::outcome::Outcome;
 
 /// How often an unchanged state is said again where it is not said each time.
 const REMINDER: Duration = Duration::from_secs(60);
 
+/// For how long a failure that was said twice is not said again in the foreground, at first; each
+/// time it is twice as long, up to `REMINDER`.
+const FIRST_REST: Duration = Duration::from_secs(1);
+
 /// Writes the outcomes of one tag to the log.
 #[derive(Debug)]
 pub struct Reporter {
-    tag: TagName,
+    key: Key,
     store: &'static str,
     quiet: bool,
-    last: Option<(Gist, Instant)>,
+    last: Option<Said>,
+}
+
+/// What was said last.
+#[derive(Debug)]
+struct Said {
+    gist: Gist,
+    at: Instant,
+    /// How long the same is not said again in the foreground, if it is that nobody can take over.
+    pause: Duration,
 }
 
 /// What makes two outcomes the same news: the kind, the server and the kind of health, not the
@@ -33,9 +47,9 @@ struct Gist {
 
 impl Reporter {
     /// A reporter that says everything, or (`quiet`) only news.
-    pub fn new(tag: TagName, store: &'static str, quiet: bool) -> Reporter {
+    pub fn new(key: Key, store: &'static str, quiet: bool) -> Reporter {
         Reporter {
-            tag,
+            key,
             store,
             quiet,
             last: None,
@@ -44,25 +58,37 @@ impl Reporter {
 
     /// Logs the outcome of a cycle that ended at `now`, if it is to be logged.
     pub fn report(&mut self, outcome: &Outcome, now: Instant) {
-        let (level, line) = outcome.line(&self.tag, self.store);
+        let (level, line) = outcome.line(&self.key, self.store);
         let level = if self.is_worth_a_line(outcome, now) {
             level
         } else {
             Level::Debug
         };
-        log::log!(target: self.tag.as_str(), level, "{line}");
+        log::log!(target: self.key.tag().as_str(), level, "{line}");
     }
 
     fn is_worth_a_line(&mut self, outcome: &Outcome, now: Instant) -> bool {
         let gist = Gist::of(outcome);
-        let is_old = self
-            .last
-            .as_ref()
-            .is_some_and(|(last, at)| *last == gist && now.duration_since(*at) < REMINDER);
-        if is_old {
-            return !self.quiet;
+        let Some(last) = self.last.as_ref().filter(|last| last.gist == gist) else {
+            let (at, pause) = (now, Duration::ZERO);
+            self.last = Some(Said { gist, at, pause });
+            return true;
+        };
+        let may_rest = matches!(outcome, Outcome::NoCandidate { .. });
+        let pause = match (self.quiet, may_rest) {
+            (true, _) => REMINDER,
+            (false, true) => last.pause,
+            (false, false) => Duration::ZERO,
+        };
+        if now.duration_since(last.at) < pause {
+            return false;
         }
-        self.last = Some((gist, now));
+        let pause = (last.pause * 2).clamp(FIRST_REST, REMINDER);
+        self.last = Some(Said {
+            gist,
+            at: now,
+            pause,
+        });
         true
     }
 }
@@ -96,18 +122,25 @@ impl Gist {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Kind;
+    use crate::checker::Survey;
+
+    fn reporter(quiet: bool) -> Reporter {
+        let key = Key::new(Kind::MysqlSlave, "slave3301".parse().unwrap());
+        Reporter::new(key, "consul", quiet)
+    }
 
     fn kept(lag: u64) -> Outcome {
         let server = "10.0.0.2:1".parse().unwrap();
         Outcome::Kept {
             server,
-            health: Health::Up { lag },
+            health: Health::Up { lag: Some(lag) },
         }
     }
 
     #[test]
     fn the_journal_gets_news_and_a_reminder_each_minute() {
-        let mut reporter = Reporter::new("slave3301".parse().unwrap(), "consul", true);
+        let mut reporter = reporter(true);
         let start = Instant::now();
         let after = |seconds| start + Duration::from_secs(seconds);
         assert!(reporter.is_worth_a_line(&kept(0), start));
@@ -125,9 +158,29 @@ mod tests {
 
     #[test]
     fn the_foreground_gets_every_line() {
-        let mut reporter = Reporter::new("slave3301".parse().unwrap(), "consul", false);
+        let mut reporter = reporter(false);
         for _ in 0..3 {
             assert!(reporter.is_worth_a_line(&kept(0), Instant::now()));
         }
+    }
+
+    #[test]
+    fn that_nobody_can_take_over_is_said_less_and_less_often() {
+        let mut reporter = reporter(false);
+        let start = Instant::now();
+        let nobody = Outcome::NoCandidate {
+            server: None,
+            why: "all are down".to_owned(),
+            survey: Survey::default(),
+        };
+        let mut said = Vec::new();
+        for second in 0..200 {
+            if reporter.is_worth_a_line(&nobody, start + Duration::from_secs(second)) {
+                said.push(second);
+            }
+        }
+        assert_eq!(said, [0, 1, 2, 4, 8, 16, 32, 64, 124, 184]);
+        assert!(reporter.is_worth_a_line(&kept(0), start + Duration::from_secs(200)));
+        assert!(reporter.is_worth_a_line(&nobody, start + Duration::from_secs(201)));
     }
 }

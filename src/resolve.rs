@@ -84,6 +84,17 @@ impl Resolver {
         }
     }
 
+    /// The addresses of `host` as far as they are known, without asking anybody.
+    pub fn known(&self, host: &Host) -> Vec<IpAddr> {
+        match host {
+            Host::Ip(ip) => vec![*ip],
+            Host::Name(name) => lock(&self.shared.names)
+                .get(name.as_str())
+                .map(|known| known.addresses.clone())
+                .unwrap_or_default(),
+        }
+    }
+
     fn resolve_name(&self, name: &str, wait: Duration) -> Result<Vec<IpAddr>, ResolveError> {
         let mut names = lock(&self.shared.names);
         let known = names.entry(name.to_owned()).or_default();

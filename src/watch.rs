@@ -61,7 +61,7 @@ pub fn once(plans: Vec<Plan>) -> io::Result<State> {
 
 /// One cycle after the other.
 fn watch(mut tag: Tag, quiet: bool) {
-    let mut reporter = Reporter::new(tag.key().tag().clone(), tag.store_name(), quiet);
+    let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), quiet);
     let mut early = EarlyStart::default();
     loop {
         let report = tag.run();
@@ -76,7 +76,7 @@ fn watch(mut tag: Tag, quiet: bool) {
 /// serves badly as often as a better one must have been seen well.
 fn decide(plan: &Plan) -> State {
     let mut tag = (plan.make)();
-    let mut reporter = Reporter::new(plan.name.clone(), tag.store_name(), false);
+    let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), false);
     for cycle in 1..=MAX_CYCLES {
         let report = tag.run();
         reporter.report(&report.outcome, Instant::now());
@@ -171,7 +171,7 @@ mod tests {
             }
             // The receiver goes away when the test has seen enough.
             let _ = self.asked.send(());
-            Health::Up { lag: 0 }
+            Health::Up { lag: None }
         }
 
         fn survey(&mut self, _: Option<&Endpoint>) -> Survey {
@@ -228,7 +228,7 @@ mod tests {
         let server: Endpoint = "10.0.0.2:1".parse().unwrap();
         let well = Outcome::Kept {
             server,
-            health: Health::Up { lag: 0 },
+            health: Health::Up { lag: None },
         };
         let mut early = EarlyStart::default();
         let second = Duration::from_secs(1);

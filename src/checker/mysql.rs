@@ -12,8 +12,6 @@ pub mod topology;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,7 +21,7 @@ use crate::backend::TagName;
 use crate::checker::mysql::session::{Answer, Dialect, Facts, Question, Want};
 use crate::checker::mysql::survey::Round;
 use crate::checker::mysql::topology::Topology;
-use crate::checker::probe::{Probes, Report};
+use crate::checker::probe::{Probes, Report, no_thread};
 use crate::checker::{Candidate, Checker, Degraded, Fault, Health, Survey, Trouble, Wake};
 use crate::endpoint::Endpoint;
 use crate::idle;
@@ -68,8 +66,6 @@ pub struct MysqlChecker {
     topology: Topology,
     dialects: HashMap<Endpoint, Dialect>,
     probes: Probes<Answer>,
-    /// For each server that was asked: whether its probe is still waiting for the name service.
-    resolving: HashMap<Endpoint, Arc<AtomicBool>>,
     /// The connection of the last good check, and nothing but waited on.
     idle: Option<Conn>,
     refresh_at: Instant,
@@ -79,11 +75,10 @@ impl MysqlChecker {
     /// A checker that knows nothing yet.
     pub fn new(settings: Settings) -> MysqlChecker {
         MysqlChecker {
+            probes: Probes::new(settings.resolver.clone()),
             settings,
             topology: Topology::default(),
             dialects: HashMap::new(),
-            probes: Probes::new(),
-            resolving: HashMap::new(),
             idle: None,
             refresh_at: Instant::now(),
         }
@@ -123,6 +118,7 @@ impl Checker for MysqlChecker {
                     Ok(facts) => self.without_blind_fallback(self.judge(server, facts)),
                     Err(health) => health.clone(),
                 },
+                place: 0,
             })
             .collect();
         // Once is enough: a candidate may say it already.
@@ -207,7 +203,6 @@ impl MysqlChecker {
         }
         let (user, tag) = (&self.settings.user, self.settings.tag.as_str());
         log::log!(target: tag, level, "connect to {}, {}, {user}, xxxxxxxx ...", server.host, server.port);
-        let resolving = Arc::new(AtomicBool::new(false));
         let question = Question {
             server: server.clone(),
             want,
@@ -215,11 +210,8 @@ impl MysqlChecker {
             password: self.settings.password.clone(),
             dialect: self.dialects.get(server).copied(),
             timeout: self.settings.timeout,
-            resolver: self.settings.resolver.clone(),
-            resolving: Arc::clone(&resolving),
         };
-        self.resolving.insert(server.clone(), resolving);
-        self.probes.start(server, move || question.ask())
+        self.probes.start(server, move |dial| question.ask(dial))
     }
 
     /// The primary, and its source if it has one, are always asked for their replicas too when
@@ -363,23 +355,6 @@ impl MysqlChecker {
     }
 
     fn late(&self, server: &Endpoint) -> Health {
-        match self
-            .resolving
-            .get(server)
-            .is_some_and(|flag| flag.load(Ordering::Relaxed))
-        {
-            true => {
-                let text = format!(
-                    "the name service did not answer for {} in time",
-                    server.host
-                );
-                Trouble(text).into()
-            }
-            false => Fault::TimedOut(self.settings.timeout).into(),
-        }
+        self.probes.late(server, self.settings.timeout)
     }
-}
-
-fn no_thread(error: &io::Error) -> Trouble {
-    Trouble(format!("cannot start a thread for a check: {error}"))
 }

@@ -9,9 +9,12 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::checker::dial::Dial;
+use crate::checker::{Fault, Health, Trouble};
 use crate::endpoint::Endpoint;
+use crate::resolve::Resolver;
 
 /// The name of every probe's thread; the panic hook keeps quiet about them.
 pub const THREAD_NAME: &str = "probe";
@@ -27,8 +30,16 @@ const STACK: usize = if cfg!(debug_assertions) {
 pub struct Probes<T> {
     sender: Sender<Report<T>>,
     reports: Receiver<Report<T>>,
-    running: HashMap<Endpoint, u64>,
+    running: HashMap<Endpoint, Running>,
     started: u64,
+    resolver: Resolver,
+}
+
+/// A probe that has not ended.
+#[derive(Debug)]
+struct Running {
+    number: u64,
+    dial: Dial,
 }
 
 /// What came of one probe.
@@ -42,14 +53,15 @@ pub struct Report<T> {
 }
 
 impl<T: Send + 'static> Probes<T> {
-    /// No probes yet.
-    pub fn new() -> Probes<T> {
+    /// No probes yet. They find the addresses of names by `resolver`.
+    pub fn new(resolver: Resolver) -> Probes<T> {
         let (sender, reports) = mpsc::channel();
         Probes {
             sender,
             reports,
             running: HashMap::new(),
             started: 0,
+            resolver,
         }
     }
 
@@ -65,27 +77,32 @@ impl<T: Send + 'static> Probes<T> {
     pub fn start(
         &mut self,
         server: &Endpoint,
-        probe: impl FnOnce() -> T + Send + 'static,
+        probe: impl FnOnce(&Dial) -> T + Send + 'static,
     ) -> io::Result<()> {
         if self.is_running(server) {
             return Ok(());
         }
         self.started += 1;
-        let (number, to, sender) = (self.started, server.clone(), self.sender.clone());
+        let dial = Dial::new(server.clone(), self.resolver.clone());
+        let running = Running {
+            number: self.started,
+            dial: dial.clone(),
+        };
+        let (number, sender) = (self.started, self.sender.clone());
         thread::Builder::new()
             .name(THREAD_NAME.to_owned())
             .stack_size(STACK)
             .spawn(move || {
-                let result =
-                    panic::catch_unwind(AssertUnwindSafe(probe)).map_err(|p| panic_text(&*p));
+                let result = panic::catch_unwind(AssertUnwindSafe(|| probe(&dial)))
+                    .map_err(|p| panic_text(&*p));
                 // Nobody listens any more when the tag was restarted meanwhile.
                 drop(sender.send(Report {
-                    server: to,
+                    server: dial.server().clone(),
                     result,
                     number,
                 }));
             })?;
-        self.running.insert(server.clone(), number);
+        self.running.insert(server.clone(), running);
         Ok(())
     }
 
@@ -93,17 +110,25 @@ impl<T: Send + 'static> Probes<T> {
     pub fn next(&mut self, due: Instant) -> Option<Report<T>> {
         let wait = due.saturating_duration_since(Instant::now());
         let report = self.reports.recv_timeout(wait).ok()?;
-        if self.running.get(&report.server) == Some(&report.number) {
+        let of_this = |running: &Running| running.number == report.number;
+        if self.running.get(&report.server).is_some_and(of_this) {
             self.running.remove(&report.server);
         }
         Some(report)
     }
+
+    /// How a server is whose probe has not answered within `timeout`.
+    pub fn late(&self, server: &Endpoint, timeout: Duration) -> Health {
+        match self.running.get(server) {
+            Some(running) => running.dial.late(timeout),
+            None => Fault::TimedOut(timeout).into(),
+        }
+    }
 }
 
-impl<T: Send + 'static> Default for Probes<T> {
-    fn default() -> Probes<T> {
-        Probes::new()
-    }
+/// What it means that no thread could be started for a check.
+pub fn no_thread(error: &io::Error) -> Trouble {
+    Trouble(format!("cannot start a thread for a check: {error}"))
 }
 
 /// The message that a panic carries.
@@ -115,8 +140,6 @@ pub fn panic_text(payload: &(dyn std::any::Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn server() -> Endpoint {
@@ -129,17 +152,17 @@ mod tests {
 
     #[test]
     fn a_probe_reports_what_it_found() {
-        let mut probes = Probes::new();
-        probes.start(&server(), || 7).unwrap();
+        let mut probes = Probes::new(Resolver::system());
+        probes.start(&server(), |_| 7).unwrap();
         assert_eq!(probes.next(soon()).unwrap().result, Ok(7));
         assert!(!probes.is_running(&server()));
     }
 
     #[test]
     fn a_panic_is_a_report() {
-        let mut probes: Probes<()> = Probes::new();
+        let mut probes: Probes<()> = Probes::new(Resolver::system());
         probes
-            .start(&server(), || panic!("driver trouble"))
+            .start(&server(), |_| panic!("driver trouble"))
             .unwrap();
         assert_eq!(
             probes.next(soon()).unwrap().result,
@@ -149,17 +172,17 @@ mod tests {
 
     #[test]
     fn a_late_probe_is_left_behind_and_stays_the_only_one() {
-        let mut probes = Probes::new();
+        let mut probes = Probes::new(Resolver::system());
         let (release, blocked) = mpsc::channel::<()>();
         probes
-            .start(&server(), move || blocked.recv().unwrap_or_default())
+            .start(&server(), move |_| blocked.recv().unwrap_or_default())
             .unwrap();
         assert!(
             probes
                 .next(Instant::now() + Duration::from_millis(10))
                 .is_none()
         );
-        probes.start(&server(), || panic!("a second one")).unwrap();
+        probes.start(&server(), |_| panic!("a second one")).unwrap();
         assert!(probes.is_running(&server()));
         drop(release);
         assert_eq!(probes.next(soon()).unwrap().result, Ok(()));

@@ -1,4 +1,4 @@
-//! The options of checkmysqlslave and run, as typed: each is right by itself, nothing is read yet.
+//! The options of the checkers and of run, as typed: each is right by itself, nothing is read yet.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,38 +6,32 @@ use std::path::PathBuf;
 use lexopt::{Arg, Parser};
 
 use super::Command;
+use crate::backend::Kind;
 use crate::config::Settings;
 use crate::config::value::items;
 use crate::error::Error;
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
-/// Every option, without its hyphens.
-pub const OPTIONS: [&str; 20] = [
-    "conf",
-    "tag",
-    "consul",
-    "token",
-    "once",
-    "dry-run",
-    "debug",
-    "help",
-    "version",
-    "max-lag",
-    "timeout",
-    "fall",
-    "rise",
-    "interval",
-    "fallback",
-    "replicas",
-    "exclude",
-    "proxyport",
-    "tls",
-    "ca",
+/// The options of every command here.
+const GENERAL: [&str; 9] = [
+    "conf", "tag", "consul", "token", "once", "dry-run", "debug", "help", "version",
 ];
 
-/// The options that only `run` has.
-pub const RUN_OPTIONS: [&str; 3] = ["store", "confdir", "allow-empty"];
+/// Every option of a command, without its hyphens.
+pub fn options(command: Command) -> Vec<String> {
+    let (kind, own): (Kind, &[&str]) = match command {
+        Command::Check(Kind::MysqlSlave) => (Kind::MysqlSlave, &[]),
+        Command::Check(Kind::Memcached) => (Kind::Memcached, &["verbose"]),
+        Command::Check(Kind::RedisMaster) => (Kind::RedisMaster, &["user"]),
+        // It runs sections of the conf file; servers are named there.
+        Command::Run => (Kind::MysqlSlave, &["store", "confdir", "allow-empty"]),
+        Command::Confd => return Vec::new(),
+    };
+    let general = GENERAL.iter().chain(own).copied();
+    let all = general.chain(Settings::keys(kind));
+    all.map(|key| key.replace('_', "-")).collect()
+}
 
 /// What was typed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -62,6 +56,8 @@ pub struct Args {
     pub confdir: Option<PathBuf>,
     /// `--allow-empty`, of run.
     pub allow_empty: bool,
+    /// `--user`, of checkredismaster.
+    pub user: Option<String>,
     /// The settings for every section that does not say them itself.
     pub settings: Settings,
 }
@@ -94,23 +90,18 @@ pub(super) fn parse(
 
 struct Reader {
     parser: Parser,
-    options: Vec<&'static str>,
+    options: Vec<String>,
     args: Args,
     problems: Vec<String>,
 }
 
 impl Reader {
     fn new(words: impl Iterator<Item = OsString>, command: Command) -> Reader {
-        let own: &[&str] = if command == Command::Run {
-            &RUN_OPTIONS
-        } else {
-            &[]
-        };
         // Collected, because lexopt keeps the iterator for as long as it lives.
         let words: Vec<OsString> = words.map(two_hyphens).collect();
         Reader {
             parser: Parser::from_args(words),
-            options: OPTIONS.iter().chain(own).copied().collect(),
+            options: options(command),
             args: Args::default(),
             problems: Vec::new(),
         }
@@ -142,8 +133,11 @@ impl Reader {
             match name.as_str() {
                 "help" | "h" => return Some(Parsed::Help),
                 "version" | "V" => return Some(Parsed::Version),
-                known if !self.options.contains(&known) => after_unknown = self.unknown(known),
-                "debug" | "once" | "dry-run" | "allow-empty" => self.switch(&name),
+                known if !self.options.iter().any(|o| o == known) => {
+                    after_unknown = self.unknown(known)
+                }
+                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" => self.switch(&name),
+                "flush" => self.flush(),
                 known => self.option(known),
             }
         }
@@ -154,10 +148,18 @@ impl Reader {
             return self.problems.push(format!("--{name} takes no value"));
         }
         match name {
-            "debug" => self.args.debug = true,
+            "debug" | "verbose" => self.args.debug = true,
             "once" => self.args.once = true,
             "allow-empty" => self.args.allow_empty = true,
             _ => self.args.dry_run = true,
+        }
+    }
+
+    /// `--flush` is `--flush=yes`.
+    fn flush(&mut self) {
+        let value = self.parser.optional_value().unwrap_or("yes".into());
+        if let Err(problem) = self.set("flush", value) {
+            self.problems.push(format!("--flush: {problem}"));
         }
     }
 
@@ -200,6 +202,7 @@ impl Reader {
         match name {
             "tag" => self.add_tags(&value),
             "consul" => self.args.consul = Some(value),
+            "user" => self.args.user = Some(value),
             "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
             _ => {
                 return self
@@ -222,7 +225,7 @@ impl Reader {
 
     /// Reports the option; whether the next word may be its value.
     fn unknown(&mut self, name: &str) -> bool {
-        let hint = nearest(name, self.options.iter().copied())
+        let hint = nearest(name, self.options.iter().map(String::as_str))
             .map_or_else(String::new, |option| format!(", did you mean --{option}?"));
         self.problems
             .push(format!("unknown option --{}{hint}", name.escape_debug()));
@@ -252,7 +255,7 @@ mod tests {
     fn read(words: &str) -> Result<Parsed, Error> {
         parse(
             words.split_whitespace().map(OsString::from),
-            Command::CheckMysqlSlave,
+            Command::Check(Kind::MysqlSlave),
         )
     }
 
@@ -305,16 +308,36 @@ mod tests {
     }
 
     #[test]
-    fn every_setting_is_an_option() {
-        for key in Settings::KEYS {
-            let option = key.replace('_', "-");
-            assert!(OPTIONS.contains(&option.as_str()), "{option}");
+    fn every_setting_is_an_option_of_its_checker() {
+        for kind in Kind::ALL {
+            let options = options(Command::Check(kind));
+            for key in Settings::keys(kind) {
+                assert!(options.contains(&key.replace('_', "-")), "{key}");
+            }
         }
         let all = args(
             "--max-lag 1 --timeout 0.5 --fall 1 --rise 1 --interval 1 --fallback keep \
              --replicas a --exclude b --proxyport 1 --tls off --ca /x",
         );
         assert_ne!(all.settings, Settings::default());
+    }
+
+    #[test]
+    fn the_originals_command_line_of_checkmemcached_is_understood() {
+        let words =
+            "--server 10.0.21.5:11211,10.0.21.7:11211 --tag mem11211 --consul c:1 --verbose";
+        let read = |words: &str| {
+            let words = words.split_whitespace().map(OsString::from);
+            match parse(words, Command::Check(Kind::Memcached)) {
+                Ok(Parsed::Args(args)) => Ok(*args),
+                other => Err(format!("{other:?}")),
+            }
+        };
+        let args = read(words).unwrap();
+        assert!(args.settings.names_servers() && args.debug);
+        assert_eq!(read("--flush").unwrap(), read("--flush=yes").unwrap());
+        assert!(read("--flush=maybe").unwrap_err().contains("not yes or no"));
+        assert!(read("--max-lag 1").is_err() && read("--sentinel a").is_err());
     }
 
     #[test]
@@ -344,7 +367,7 @@ mod tests {
                 "--debug takes no value",
                 "unexpected argument 'stray'",
                 "--fall: '0' is not a whole number, 1 to 100",
-                "--tls: 'on': this build has no TLS to MySQL yet, use tls=off",
+                "--tls: 'on': this build has no TLS to servers yet, use tls=off",
             ]
         );
         assert_eq!(problems("-x"), ["unknown option --x"]);
@@ -364,7 +387,8 @@ mod tests {
     #[test]
     fn words_that_are_not_utf8_are_paths_or_errors() {
         let word = || OsString::from_vec(b"--conf=\xff".to_vec());
-        let Ok(Parsed::Args(args)) = parse([word()].into_iter(), Command::CheckMysqlSlave) else {
+        let Ok(Parsed::Args(args)) = parse([word()].into_iter(), Command::Check(Kind::MysqlSlave))
+        else {
             panic!("a path need not be UTF-8");
         };
         assert!(args.conf.is_some());
@@ -372,7 +396,7 @@ mod tests {
             assert!(
                 parse(
                     [OsString::from_vec(bytes.to_vec())].into_iter(),
-                    Command::CheckMysqlSlave
+                    Command::Check(Kind::MysqlSlave)
                 )
                 .is_err()
             );

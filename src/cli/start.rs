@@ -1,10 +1,11 @@
-//! From options, environment and conf file to what checkmysqlslave and run start with.
+//! From options, environment and conf file to what the checkers and run start with.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::args::Args;
-use crate::config::{ConfFile, MysqlTag, MysqlTags};
+use crate::backend::Kind;
+use crate::config::{ConfFile, Tag, Tags};
 use crate::error::Error;
 use crate::secret::Secret;
 
@@ -15,14 +16,20 @@ pub const DEFAULT_CONFDIR: &str = "/etc/confd";
 /// Where Consul is if nobody says it.
 pub const DEFAULT_CONSUL: &str = "localhost:8500";
 
+/// Where the password of a Redis is if its servers are named by options; redis-cli's variable.
+pub const REDIS_PASSWORD: &str = "REDISCLI_AUTH";
+/// What the original says, and what to do about it.
+const NOTHING_GIVEN: &str = "both --server and --consul option must have value: write --server \
+    HOST:PORT,... --tag TAG --consul HOST:PORT, or --conf FILE with a section of type memcached";
+
 /// Looks up a variable of the environment.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
-/// Everything that checkmysqlslave and run need to start.
+/// Everything that the checkers and run need to start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Start {
     /// The tags, at least one.
-    pub tags: Vec<MysqlTag>,
+    pub tags: Vec<Tag>,
     /// Consul's address, as it was given.
     pub consul_address: String,
     /// Consul's token.
@@ -44,37 +51,66 @@ pub struct Start {
 }
 
 impl Args {
-    /// Reads the conf file and the environment.
+    /// Reads the conf file and the environment, for tags of these `kinds`.
     ///
     /// # Errors
-    /// `Error::Config` or `Error::Usage`, with everything that is wrong in both.
-    pub fn resolve(self, environment: &Environment<'_>) -> Result<Start, Error> {
-        let path = self
-            .conf
-            .clone()
-            .unwrap_or_else(|| PathBuf::from(DEFAULT_CONF));
-        let tags = ConfFile::load(&path).and_then(|f| f.mysql_tags(&self.tags, &self.settings));
+    /// `Error::Config`, `Error::Usage` or `Error::Original`, with everything that is wrong.
+    pub fn resolve(self, kinds: &[Kind], environment: &Environment<'_>) -> Result<Start, Error> {
+        let tags = self
+            .conf_file(kinds, environment)
+            .and_then(|file| file.tags(kinds, &self.tags, &self.settings));
         let address = address(&self, environment);
         let token = token_of("--token", self.token.as_ref(), environment);
         match (tags, address, token) {
             (Ok(tags), Ok(address), Ok(token)) => Ok(self.start(tags, address, token)),
             (Ok(_), address, token) => Err(Error::Usage(problems(address.err(), token.err()))),
-            (Err(error), address, token) => {
-                let mut all = error.problems().to_vec();
-                all.extend(problems(address.err(), token.err()));
-                Err(Error::Config(all))
-            }
+            (Err(error), address, token) => Err(error.and(problems(address.err(), token.err()))),
         }
     }
 
-    fn start(self, tags: MysqlTags, consul_address: String, token: Option<Secret>) -> Start {
-        let MysqlTags { tags, mut warnings } = tags;
+    /// The conf file, or the one tag that the options describe.
+    fn conf_file(&self, kinds: &[Kind], environment: &Environment<'_>) -> Result<ConfFile, Error> {
+        match (kinds, &self.conf) {
+            ([kind], _) if self.settings.names_servers() => self.only_tag(*kind, environment),
+            _ if self.user.is_some() => Err(usage(
+                "--user goes with --server or --sentinel: in a conf file it is user=",
+            )),
+            ([Kind::Memcached], None) => Err(Error::Original(vec![NOTHING_GIVEN.to_owned()])),
+            (_, None) => ConfFile::load(Path::new(DEFAULT_CONF)),
+            (_, Some(path)) => ConfFile::load(path),
+        }
+    }
+
+    fn only_tag(&self, kind: Kind, environment: &Environment<'_>) -> Result<ConfFile, Error> {
+        let [tag] = self.tags.as_slice() else {
+            return Err(usage(
+                "servers on the command line make one tag: name it with --tag",
+            ));
+        };
+        let password = match kind {
+            Kind::RedisMaster => environment(REDIS_PASSWORD),
+            Kind::Memcached | Kind::MysqlSlave => None,
+        };
+        let pairs = [("user", &self.user), ("password", &password)];
+        let given: Vec<(&str, &str)> = pairs
+            .iter()
+            .filter_map(|(key, value)| Some((*key, value.as_deref()?)))
+            .collect();
+        Ok(ConfFile::of_options(kind, tag, &given))
+    }
+
+    fn start(self, tags: Tags, consul_address: String, token: Option<Secret>) -> Start {
+        let Tags { tags, mut warnings } = tags;
         if self.token.is_some() {
             warnings.push(
                 "--token shows in the process list: put it into CONSUL_HTTP_TOKEN, or into a \
                  file that CONSUL_HTTP_TOKEN_FILE names"
                     .to_owned(),
             );
+        }
+        if self.conf.is_some() && self.settings.names_servers() {
+            warnings
+                .push("--conf is not read, because the command line names the servers".to_owned());
         }
         Start {
             tags,
@@ -91,6 +127,10 @@ impl Args {
             warnings,
         }
     }
+}
+
+fn usage(problem: &str) -> Error {
+    Error::Usage(vec![problem.to_owned()])
 }
 
 fn problems(address: Option<String>, token: Option<String>) -> Vec<String> {

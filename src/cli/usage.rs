@@ -1,6 +1,7 @@
 //! The usage texts: one screen each.
 
 use super::{Command, PROGRAM};
+use crate::backend::Kind;
 
 /// For the program without a command.
 pub(super) fn program() -> String {
@@ -29,9 +30,14 @@ pub(super) fn run() -> String {
     RUN.to_owned()
 }
 
-/// For checkmysqlslave.
-pub(super) fn check_mysql_slave() -> String {
-    CHECK_MYSQL_SLAVE.to_owned()
+/// For a checker.
+pub(super) fn check(kind: Kind) -> String {
+    let text = match kind {
+        Kind::MysqlSlave => CHECK_MYSQL_SLAVE,
+        Kind::Memcached => CHECK_MEMCACHED,
+        Kind::RedisMaster => CHECK_REDIS_MASTER,
+    };
+    text.to_owned()
 }
 
 /// For confd.
@@ -102,17 +108,86 @@ For sections that do not say it themselves:
   --replicas LIST   more candidates: host or host:port,...
   --exclude LIST    servers never to use: host or host:port,...
   --proxyport PORT  the port of HAProxy, for one tag only (MySQL's port + 10050)
-  --tls WORD        off: this build has no TLS to MySQL yet (off)
+  --tls WORD        off: this build has no TLS to servers yet (off)
   --ca FILE         certificates for tls
 
 environment, if there is no option: CONSUL_HTTP_ADDR,
 CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
 
+const CHECK_MEMCACHED: &str = "\
+usage: checkmemcached --server LIST --tag TAG [options]
+       checkmemcached --conf FILE [--tag TAG]... [options]
+
+Keeps the Consul key haproxy/memcached/TAG on one live memcached: the first of
+the list that stores and returns a value, until it fails.
+
+  checkmemcached --server 10.0.21.5:11211,10.0.21.7:11211 --tag mem11211
+  checkmemcached --conf etc/db.conf --tag mem11211 --consul localhost:8500
+
+  --server LIST     the servers, host or host:port,...; the first is preferred
+  --conf FILE       read the servers from its sections of type memcached
+  --tag TAG,...     with --server, the tag; else the sections to run (all)
+  --flush           empty a server before it is elected: no stale data
+  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
+  --dry-run         decide and log, write nothing, flush nothing
+  --verbose         log more; --debug is the same
+  --debug           log more
+  --help            this text
+  --version         the version
+
+For sections that do not say it themselves:
+  --timeout SEC     the time a check may take, as in 0.25 (1)
+  --fall N          a server is down after N failures in a row (2)
+  --rise N          a server is up after N good checks in a row (2)
+  --interval SEC    the pause between two checks (1)
+  --exclude LIST    servers never to use: host or host:port,...
+  --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
+
+environment, if there is no option: CONSUL_HTTP_ADDR,
+CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+
+const CHECK_REDIS_MASTER: &str = "\
+usage: checkredismaster --server LIST --tag TAG [options]
+       checkredismaster --sentinel LIST --master-name NAME --tag TAG [options]
+       checkredismaster [--conf FILE] [--tag TAG]... [options]
+
+Keeps the Consul key haproxy/redismaster/TAG on the Redis master: the one that
+most Sentinels name, or without Sentinels the one that others replicate from.
+
+  checkredismaster --server 10.0.21.5:6379,10.0.21.7:6379 --tag redis6379
+
+  --server LIST     all servers of the replication: host or host:port,...
+  --sentinel LIST   the Sentinels: host or host:port,...
+  --master-name NAME  the name that the Sentinels know the master by
+  --user USER       the servers' user; the password is in REDISCLI_AUTH
+  --conf FILE       without the above: its sections (/etc/confd_haproxy/db.conf)
+  --tag TAG,...     with --server, the tag; else the sections to run (all)
+  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
+  --dry-run         decide and log, write nothing
+  --debug           log more
+  --help            this text
+  --version         the version
+
+For sections that do not say it themselves:
+  --timeout SEC     the time a check may take, as in 0.25 (1)
+  --fall N          a server is down after N failures in a row (2)
+  --rise N          a server is up after N good checks in a row (2)
+  --interval SEC    the pause between two checks (1)
+  --exclude LIST    servers never to use: host or host:port,...
+  --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
+  --tls WORD        off: this build has no TLS to servers yet (off)
+  --ca FILE         certificates for tls
+environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+
 const RUN: &str = "\
 usage: confd_haproxy run [--conf FILE] [--tag TAG]... [options]
 
-Everything for one host in one process: the checkers of the conf file's MySQL
-sections, and the renderer that moves HAProxy.
+Everything for one host in one process: the checkers of all sections of the
+conf file, and the renderer that moves HAProxy.
 
   confd_haproxy run --store /var/lib/confd_haproxy/keys.json
   confd_haproxy run --conf etc/db.conf --consul localhost:8500 --confdir confd

@@ -1,4 +1,4 @@
-//! checkmysqlslave: a thread for each tag, and Consul.
+//! checkmysqlslave, checkmemcached, checkredismaster: a thread for each tag, and Consul.
 
 use std::env;
 use std::sync::Arc;
@@ -7,9 +7,12 @@ use std::time::Duration;
 use log::{Level, LevelFilter};
 
 use crate::backend::{Key, Kind};
-use crate::checker::mysql::{MysqlChecker, Settings};
+use crate::checker::Checker;
+use crate::checker::memcached::{self, MemcachedChecker};
+use crate::checker::mysql::{self, MysqlChecker};
+use crate::checker::redis::{self, RedisChecker};
 use crate::cli::{self, Args, Start};
-use crate::config::{Fallback, MysqlTag};
+use crate::config::{self, Fallback, Service};
 use crate::cycle::{Policy, Tag};
 use crate::error::Error;
 use crate::logger;
@@ -23,8 +26,8 @@ use crate::watch::{self, Plan};
 ///
 /// # Errors
 /// What keeps it from starting.
-pub fn run(args: Args) -> Result<u8, Error> {
-    let start = args.resolve(&|name| env::var(name).ok())?;
+pub fn run(args: Args, kind: Kind) -> Result<u8, Error> {
+    let start = args.resolve(&[kind], &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
     let store: Arc<dyn Store> = Arc::new(consul(&start, &resolver)?);
     let journal = begin_log(&start);
@@ -82,7 +85,7 @@ pub(super) fn plans(
     resolver: &Resolver,
     journal: bool,
 ) -> Vec<Plan> {
-    let plan = |tag: &MysqlTag| plan(tag.clone(), start, store, resolver, journal);
+    let plan = |tag: &config::Tag| plan(tag.clone(), start, store, resolver, journal);
     start.tags.iter().map(plan).collect()
 }
 
@@ -91,7 +94,7 @@ pub(super) fn interval(start: &Start) -> Duration {
     start
         .tags
         .iter()
-        .map(|tag| tag.rules.interval)
+        .map(|tag| tag.common.rules.interval)
         .min()
         .unwrap_or_default()
 }
@@ -109,50 +112,79 @@ pub(super) fn no_threads(error: &std::io::Error) -> Error {
 }
 
 fn plan(
-    tag: MysqlTag,
+    tag: config::Tag,
     start: &Start,
     store: &Arc<dyn Store>,
     resolver: &Resolver,
     journal: bool,
 ) -> Plan {
-    let (policy, settings) = (
-        policy(&tag, start.dry_run),
-        settings(&tag, resolver, journal),
-    );
-    let (name, store) = (tag.name, Arc::clone(store));
-    let key = Key::new(Kind::MysqlSlave, name.clone());
+    let policy = policy(&tag, start.dry_run);
+    let (name, kind) = (tag.common.name.clone(), tag.common.kind);
+    let key = Key::new(kind, name.clone());
+    let (store, resolver) = (Arc::clone(store), resolver.clone());
     let make = Box::new(move || {
-        let checker = Box::new(MysqlChecker::new(settings.clone()));
+        let checker = checker(&tag, &resolver, journal);
         Tag::new(key.clone(), policy.clone(), checker, Arc::clone(&store))
     });
     Plan { name, make }
 }
 
-fn policy(tag: &MysqlTag, dry_run: bool) -> Policy {
+fn policy(tag: &config::Tag, dry_run: bool) -> Policy {
+    let common = &tag.common;
     Policy {
-        proxy_port: tag.proxy_port,
-        default_proxy_port: tag.default_proxy_port,
-        fall: tag.rules.fall,
-        rise: tag.rules.rise,
-        interval: tag.rules.interval,
-        timeout: tag.rules.timeout,
-        max_lag: tag.max_lag,
-        exclude: tag.exclude.clone(),
+        proxy_port: common.proxy_port,
+        default_proxy_port: common.default_proxy_port,
+        fall: common.rules.fall,
+        rise: common.rules.rise,
+        interval: common.rules.interval,
+        timeout: common.rules.timeout,
+        max_lag: match &tag.service {
+            Service::Mysql(mysql) => mysql.max_lag,
+            Service::Memcached(_) | Service::Redis(_) => 0,
+        },
+        exclude: common.exclude.clone(),
         dry_run,
     }
 }
 
-fn settings(tag: &MysqlTag, resolver: &Resolver, journal: bool) -> Settings {
-    Settings {
-        tag: tag.name.clone(),
-        primary: tag.primary.clone(),
-        user: tag.user.clone(),
-        password: tag.password.clone(),
-        timeout: tag.rules.timeout,
-        max_lag: tag.max_lag,
-        fallback: tag.fallback == Fallback::Primary,
-        replicas: tag.replicas.clone(),
-        resolver: resolver.clone(),
-        connect_level: if journal { Level::Debug } else { Level::Info },
+/// What looks at the servers of a tag.
+pub(super) fn checker(tag: &config::Tag, resolver: &Resolver, journal: bool) -> Box<dyn Checker> {
+    let common = &tag.common;
+    let (timeout, resolver) = (common.rules.timeout, resolver.clone());
+    match &tag.service {
+        Service::Mysql(mysql) => Box::new(MysqlChecker::new(mysql::Settings {
+            tag: common.name.clone(),
+            primary: mysql.primary.clone(),
+            user: mysql.user.clone(),
+            password: mysql.password.clone(),
+            timeout,
+            max_lag: mysql.max_lag,
+            fallback: mysql.fallback == Fallback::Primary,
+            replicas: mysql.replicas.clone(),
+            resolver,
+            connect_level: if journal { Level::Debug } else { Level::Info },
+        })),
+        Service::Memcached(memcached) => Box::new(MemcachedChecker::new(memcached::Settings {
+            servers: memcached.servers.clone(),
+            flush: memcached.flush,
+            timeout,
+            resolver,
+        })),
+        Service::Redis(redis) => Box::new(RedisChecker::new(redis::Settings {
+            servers: redis.servers.clone(),
+            sentinels: redis.sentinels.clone(),
+            master_name: redis.master_name.clone(),
+            account: account(&redis.account),
+            sentinel_account: account(&redis.sentinel_account),
+            timeout,
+            resolver,
+        })),
+    }
+}
+
+fn account(account: &config::redis::Account) -> redis::Account {
+    redis::Account {
+        user: account.user.clone(),
+        password: account.password.clone(),
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{check, confd};
+use crate::backend::Kind;
 use crate::cli::{Args, Start};
 use crate::error::Error;
 use crate::render::{Manner, Renderer, TARGET};
@@ -27,7 +28,7 @@ const STACK: usize = 8 << 20;
 /// # Errors
 /// What keeps it from starting.
 pub fn run(args: Args) -> Result<u8, Error> {
-    let start = args.resolve(&|name| env::var(name).ok())?;
+    let start = args.resolve(&Kind::ALL, &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
     let store = store(&start, &resolver)?;
     let journal = check::begin_log(&start);

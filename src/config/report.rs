@@ -45,7 +45,13 @@ impl Report {
     }
 }
 
+/// The line of what stands in no file.
+pub(super) const NO_LINE: usize = 0;
+
 /// `path:line: message`.
 pub(super) fn at(path: &str, line: usize, message: &str) -> String {
-    format!("{path}:{line}: {message}")
+    match line {
+        NO_LINE => format!("{path}: {message}"),
+        line => format!("{path}:{line}: {message}"),
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::value::{self, Candidate, Fallback};
+use crate::backend::Kind;
 use crate::elect::Exclusion;
 use crate::endpoint::{Port, parse_port};
 
@@ -19,6 +20,16 @@ pub struct Rules {
     pub interval: Duration,
 }
 
+/// The keys that every kind of section has.
+const COMMON: [&str; 6] = [
+    "proxyport",
+    "timeout",
+    "fall",
+    "rise",
+    "interval",
+    "exclude",
+];
+
 /// What was said; `None` where nothing was said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -32,23 +43,22 @@ pub struct Settings {
     pub(super) replicas: Option<Vec<Candidate>>,
     pub(super) exclude: Option<Vec<Exclusion>>,
     pub(super) ca: Option<String>,
+    pub(super) servers: Option<Vec<Candidate>>,
+    pub(super) flush: Option<bool>,
+    pub(super) sentinels: Option<Vec<Candidate>>,
+    pub(super) master_name: Option<String>,
 }
 
 impl Settings {
-    /// The keys, as they stand in the conf file.
-    pub const KEYS: [&str; 11] = [
-        "proxyport",
-        "max_lag",
-        "timeout",
-        "fall",
-        "rise",
-        "interval",
-        "fallback",
-        "replicas",
-        "exclude",
-        "tls",
-        "ca",
-    ];
+    /// The keys of a kind of section, as they stand in the conf file.
+    pub fn keys(kind: Kind) -> impl Iterator<Item = &'static str> {
+        let own: &[&str] = match kind {
+            Kind::MysqlSlave => &["max_lag", "fallback", "replicas", "tls", "ca"],
+            Kind::Memcached => &["server", "flush"],
+            Kind::RedisMaster => &["server", "sentinel", "master_name", "tls", "ca"],
+        };
+        COMMON.iter().chain(own).copied()
+    }
 
     /// Takes one setting; `None` if `key` is none.
     ///
@@ -70,6 +80,10 @@ impl Settings {
                 self.ca = Some(text.to_owned());
                 Ok(())
             }
+            "server" => value::list(text, value::candidate).map(|v| self.servers = Some(v)),
+            "sentinel" => value::list(text, value::candidate).map(|v| self.sentinels = Some(v)),
+            "flush" => value::yes_or_no(text).map(|v| self.flush = Some(v)),
+            "master_name" => value::word(text).map(|v| self.master_name = Some(v)),
             _ => return None,
         };
         Some(done)
@@ -90,7 +104,16 @@ impl Settings {
             replicas: self.replicas.or(d.replicas),
             exclude: self.exclude.or(d.exclude),
             ca: self.ca.or(d.ca),
+            servers: self.servers.or(d.servers),
+            flush: self.flush.or(d.flush),
+            sentinels: self.sentinels.or(d.sentinels),
+            master_name: self.master_name.or(d.master_name),
         }
+    }
+
+    /// Whether servers were named: the command line alone makes a tag.
+    pub fn names_servers(&self) -> bool {
+        self.servers.is_some() || self.sentinels.is_some()
     }
 
     pub(super) fn rules(&self) -> Rules {
@@ -127,7 +150,7 @@ fn tls(text: &str) -> Result<(), String> {
     match text {
         "off" => Ok(()),
         "on" | "verify" => Err(format!(
-            "'{text}': this build has no TLS to MySQL yet, use tls=off"
+            "'{text}': this build has no TLS to servers yet, use tls=off"
         )),
         _ => Err(format!("'{}' is not off", value::shown(text))),
     }
@@ -139,7 +162,7 @@ mod tests {
 
     #[test]
     fn every_key_is_a_setting_and_nothing_else_is() {
-        for key in Settings::KEYS {
+        for key in Kind::ALL.into_iter().flat_map(Settings::keys) {
             assert!(Settings::default().set(key, "").is_some(), "{key}");
         }
         assert!(Settings::default().set("host", "x").is_none());
@@ -175,9 +198,13 @@ mod tests {
             ("fallback", "primary", "not master or keep"),
             ("replicas", "10.0.0.1:x", "'x' is not a port"),
             ("exclude", "a b", "neither an IP address nor a host name"),
-            ("tls", "on", "no TLS to MySQL yet"),
-            ("tls", "verify", "no TLS to MySQL yet"),
+            ("tls", "on", "no TLS to servers yet"),
+            ("tls", "verify", "no TLS to servers yet"),
             ("tls", "maybe", "'maybe' is not off"),
+            ("server", "a b", "neither an IP address nor a host name"),
+            ("sentinel", "10.0.0.1:0", "'0' is not a port"),
+            ("flush", "1", "'1' is not yes or no"),
+            ("master_name", "my master", "no blanks"),
         ];
         for (key, text, wanted) in cases {
             let problem = Settings::default().set(key, text).unwrap().unwrap_err();

@@ -28,12 +28,12 @@ fn flags(pairs: &[(&str, &str)]) -> Settings {
     settings
 }
 
-fn read(text: &str, wanted: &[&str], defaults: &Settings) -> Result<MysqlTags, Error> {
+fn read(text: &str, wanted: &[&str], defaults: &Settings) -> Result<Tags, Error> {
     let wanted: Vec<String> = wanted.iter().map(|&w| w.to_owned()).collect();
-    ConfFile::parse("db.conf", text.as_bytes())?.mysql_tags(&wanted, defaults)
+    ConfFile::parse("db.conf", text.as_bytes())?.tags(&[Kind::MysqlSlave], &wanted, defaults)
 }
 
-fn tags(text: &str) -> Vec<MysqlTag> {
+fn tags(text: &str) -> Vec<Tag> {
     let result = read(text, &[], &Settings::default());
     result.unwrap_or_else(|e| panic!("{e}")).tags
 }
@@ -42,6 +42,13 @@ fn problems(text: &str, wanted: &[&str]) -> String {
     read(text, wanted, &Settings::default())
         .unwrap_err()
         .to_string()
+}
+
+fn mysql(tag: &Tag) -> &Mysql {
+    match &tag.service {
+        Service::Mysql(mysql) => mysql,
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A section with the four keys that make one whole, and `more`.
@@ -53,21 +60,21 @@ fn section(name: &str, more: &str) -> String {
 fn the_originals_file_works_unchanged() {
     let read = read(GOOD, &[], &Settings::default()).unwrap();
     assert_eq!(read.warnings, [""; 0]);
-    let names: Vec<&str> = read.tags.iter().map(|t| t.name.as_str()).collect();
+    let names: Vec<&str> = read.tags.iter().map(|t| t.common.name.as_str()).collect();
     assert_eq!(names, ["slave3301", "slave3302"]);
-    let first = &read.tags[0];
+    let (first, common) = (mysql(&read.tags[0]), &read.tags[0].common);
     assert_eq!(first.primary.to_string(), "10.0.21.5:3301");
     assert_eq!(
         (first.user.as_str(), first.password.expose()),
         ("monitor", "xxxxxx")
     );
     assert_eq!(
-        (first.proxy_port, first.default_proxy_port.get()),
+        (common.proxy_port, common.default_proxy_port.get()),
         (None, 13351)
     );
     assert_eq!((first.max_lag, first.fallback), (30, Fallback::Primary));
-    assert_eq!(first.rules, Rules::default());
-    assert_eq!(read.tags[1].password.expose(), "");
+    assert_eq!(common.rules, Rules::default());
+    assert_eq!(mysql(&read.tags[1]).password.expose(), "");
 }
 
 #[test]
@@ -77,14 +84,15 @@ fn a_section_sets_everything_itself() {
         "proxyport=3307\nmax_lag=5\ntimeout=0.25\nfall=3\nrise=4\ninterval=2\nfallback=keep\n\
          replicas=10.0.21.7:3302, 10.0.21.8,, 2001:db8::9\nexclude=10.0.21.9,db8:3301\ntls=off\n",
     );
-    let tag = tags(&text).remove(0);
+    let whole = tags(&text).remove(0);
+    let (tag, mysql) = (&whole.common, mysql(&whole));
     assert_eq!(tag.proxy_port.map(|p| p.get()), Some(3307));
     assert_eq!(tag.default_proxy_port.get(), 13351);
-    assert_eq!((tag.max_lag, tag.fallback), (5, Fallback::Keep));
+    assert_eq!((mysql.max_lag, mysql.fallback), (5, Fallback::Keep));
     assert_eq!((tag.rules.fall, tag.rules.rise), (3, 4));
     assert_eq!(tag.rules.timeout.as_millis(), 250);
     assert_eq!(tag.rules.interval.as_secs(), 2);
-    let replicas: Vec<String> = tag.replicas.iter().map(ToString::to_string).collect();
+    let replicas: Vec<String> = mysql.replicas.iter().map(ToString::to_string).collect();
     assert_eq!(
         replicas,
         ["10.0.21.7:3302", "10.0.21.8:3301", "[2001:db8::9]:3301"]
@@ -98,12 +106,19 @@ fn flags_hold_where_a_section_says_nothing() {
     let defaults = flags(&[("max_lag", "9"), ("timeout", "2"), ("replicas", "10.0.0.1")]);
     let text = section("a", "max_lag=5\nproxyport=1\n") + &section("b", "max_lag=\n");
     let read = read(&text, &[], &defaults).unwrap();
-    assert_eq!((read.tags[0].max_lag, read.tags[1].max_lag), (5, 9));
-    assert!(read.tags.iter().all(|t| t.rules.timeout.as_secs() == 2));
+    assert_eq!(
+        (mysql(&read.tags[0]).max_lag, mysql(&read.tags[1]).max_lag),
+        (5, 9)
+    );
     assert!(
         read.tags
             .iter()
-            .all(|t| t.replicas[0].to_string() == "10.0.0.1:3301")
+            .all(|t| t.common.rules.timeout.as_secs() == 2)
+    );
+    assert!(
+        read.tags
+            .iter()
+            .all(|t| mysql(t).replicas[0].to_string() == "10.0.0.1:3301")
     );
 }
 
@@ -111,7 +126,7 @@ fn flags_hold_where_a_section_says_nothing() {
 fn tags_are_chosen_by_name() {
     let read = read(GOOD, &["slave3302"], &Settings::default()).unwrap();
     assert_eq!(read.tags.len(), 1);
-    assert_eq!(read.tags[0].name.as_str(), "slave3302");
+    assert_eq!(read.tags[0].common.name.as_str(), "slave3302");
 }
 
 #[test]
@@ -213,11 +228,11 @@ fn a_bad_setting_is_an_error_with_file_and_line() {
         ),
         (
             "tls=on",
-            "tls: 'on': this build has no TLS to MySQL yet, use tls=off",
+            "tls: 'on': this build has no TLS to servers yet, use tls=off",
         ),
         (
             "tls=verify",
-            "tls: 'verify': this build has no TLS to MySQL yet, use tls=off",
+            "tls: 'verify': this build has no TLS to servers yet, use tls=off",
         ),
     ];
     for (line, wanted) in cases {
@@ -315,7 +330,7 @@ fn two_tags_cannot_have_one_proxy_port() {
 fn the_proxyport_flag_is_for_one_tag() {
     let defaults = flags(&[("proxyport", "9")]);
     let one = read(GOOD, &["slave3301"], &defaults).unwrap();
-    assert_eq!(one.tags[0].listen_port().get(), 9);
+    assert_eq!(one.tags[0].common.listen_port().get(), 9);
     let text = read(GOOD, &[], &defaults).unwrap_err().to_string();
     assert!(
         text.contains("--proxyport is for one tag, and 2 would have it"),
@@ -326,7 +341,7 @@ fn the_proxyport_flag_is_for_one_tag() {
 #[test]
 fn a_proxyport_saves_a_port_that_is_too_high() {
     let tag = tags("[a]\nhost=h\nport=60000\nuser=m\nproxyport=6000\n").remove(0);
-    assert_eq!(tag.listen_port().get(), 6000);
+    assert_eq!(tag.common.listen_port().get(), 6000);
 }
 
 #[test]
@@ -346,9 +361,10 @@ fn a_password_that_everybody_can_read_is_a_warning() {
     fs::write(&path, GOOD).unwrap();
     let warnings = |mode| {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        let tags = ConfFile::load(&path)
-            .unwrap()
-            .mysql_tags(&[], &Settings::default());
+        let tags =
+            ConfFile::load(&path)
+                .unwrap()
+                .tags(&[Kind::MysqlSlave], &[], &Settings::default());
         tags.unwrap().warnings
     };
     let (public, private) = (warnings(0o644), warnings(0o640));
@@ -362,4 +378,89 @@ fn no_password_is_in_any_message() {
     let text = section("a", "password=s3cret\nfall=0\n");
     assert!(!problems(&text, &[]).contains("s3cret"));
     assert!(!format!("{:?}", tags(&section("a", "password=s3cret\n"))).contains("s3cret"));
+}
+
+fn of_all_kinds(text: &str) -> Result<Tags, Error> {
+    ConfFile::parse("db.conf", text.as_bytes())?.tags(&Kind::ALL, &[], &Settings::default())
+}
+
+#[test]
+fn a_memcached_section_is_a_list_in_the_order_given_each_server_once() {
+    let text =
+        "[mem1]\ntype=memcached\nserver=10.0.0.7:11311, 10.0.0.5,10.0.0.7:11311\nflush=yes\n";
+    let tag = of_all_kinds(text).unwrap().tags.remove(0);
+    let Service::Memcached(memcached) = &tag.service else {
+        panic!("{tag:?}");
+    };
+    let servers: Vec<String> = memcached.servers.iter().map(ToString::to_string).collect();
+    assert_eq!(servers, ["10.0.0.7:11311", "10.0.0.5:11211"]);
+    assert!(memcached.flush);
+    assert_eq!(tag.common.listen_port().get(), 16311);
+}
+
+#[test]
+fn a_redis_section_has_servers_or_sentinels_with_a_name() {
+    let text = "[r]\ntype=redismaster\nsentinel=10.0.0.1,10.0.0.2:5000\nmaster_name=mymaster\n\
+                user=m\npassword=s3cret\nsentinel_password=other\n";
+    let tag = of_all_kinds(text).unwrap().tags.remove(0);
+    let Service::Redis(redis) = &tag.service else {
+        panic!("{tag:?}");
+    };
+    let sentinels: Vec<String> = redis.sentinels.iter().map(ToString::to_string).collect();
+    assert_eq!(sentinels, ["10.0.0.1:26379", "10.0.0.2:5000"]);
+    assert_eq!(redis.account.user.as_deref(), Some("m"));
+    assert_eq!(redis.sentinel_account.password.expose(), "other");
+    assert_eq!(tag.common.listen_port().get(), 11379);
+    assert!(!format!("{tag:?}").contains("s3cret"));
+    let cases = [
+        ("", "has neither server= nor sentinel="),
+        (
+            "sentinel=a\n",
+            "[r] has no master_name=: add a line such as",
+        ),
+        (
+            "server=a\nuser=m\n",
+            "[r] has no password=: add a line such as",
+        ),
+        ("server=a:x\n", "db.conf:3: server: 'x' is not a port"),
+        ("server=a\ntls=on\n", "no TLS to servers yet"),
+        ("server=a:64000\n", "port 64000 + 5000 is no port"),
+    ];
+    for (more, wanted) in cases {
+        let error = of_all_kinds(&format!("[r]\ntype=redismaster\n{more}")).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{more}: {error}");
+    }
+}
+
+#[test]
+fn a_key_of_another_kind_of_section_is_a_warning_that_says_of_which() {
+    let read = of_all_kinds("[m]\ntype=memcached\nserver=a\nmax_lag=5\nhost=b\n").unwrap();
+    assert_eq!(
+        read.warnings,
+        [
+            "db.conf:4: 'max_lag' is ignored: it is for sections of type mysqlslave",
+            "db.conf:5: unknown key 'host' is ignored",
+        ]
+    );
+}
+
+#[test]
+fn a_tag_of_the_command_line_needs_no_file() {
+    let defaults = flags(&[("server", "10.0.0.1:6379"), ("timeout", "0.5")]);
+    let pairs = [("user", "m"), ("password", "s3cret")];
+    let file = ConfFile::of_options(Kind::RedisMaster, "redis6379", &pairs);
+    let read = file.tags(&[Kind::RedisMaster], &[], &defaults).unwrap();
+    assert_eq!(read.tags[0].common.rules.timeout.as_millis(), 500);
+    assert!(matches!(&read.tags[0].service, Service::Redis(r) if r.servers.len() == 1));
+    let file = ConfFile::of_options(Kind::RedisMaster, "a b", &pairs[..1]);
+    let error = file.tags(&[Kind::RedisMaster], &[], &defaults).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("command line: 'a b' is not a tag name"),
+        "{text}"
+    );
+    assert!(
+        text.contains("command line: [a b] has no password="),
+        "{text}"
+    );
 }

@@ -65,6 +65,22 @@ pub(super) fn fallback(text: &str) -> Result<Fallback, String> {
     }
 }
 
+pub(super) fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err(format!("'{}' is not yes or no", shown(text))),
+    }
+}
+
+/// One word of visible characters.
+pub(super) fn word(text: &str) -> Result<String, String> {
+    match !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("'{}': a name has no blanks", shown(text))),
+    }
+}
+
 /// `host`, `host:port`, an IPv6 address, or one in brackets with or without a port.
 pub(super) fn candidate(text: &str) -> Result<Candidate, String> {
     let bare = text

@@ -142,6 +142,7 @@ impl Checker for FakeChecker {
             .map(|(server, health)| Candidate {
                 server: server.clone(),
                 health: health.clone(),
+                place: 0,
             })
             .collect();
         servers.surveyed = Some(candidates.clone());
@@ -185,7 +186,7 @@ fn value(number: u8) -> String {
     format!(r#"{{"name":"t", "host":"10.0.0.{number}", "port":3301, "proxyport":13351}}"#)
 }
 
-const UP: Health = Health::Up { lag: 0 };
+const UP: Health = Health::Up { lag: Some(0) };
 
 fn refused() -> Health {
     Fault::Refused.into()
@@ -399,11 +400,11 @@ fn the_primary_stands_in_and_gives_way_to_a_replica_that_stays_up() {
 
 #[test]
 fn a_lagging_server_is_left_only_for_one_that_is_well_within_the_limit() {
-    let mut bench = Bench::on_two(&[STAND_IN, lagging(), Health::Up { lag: 16 }]);
+    let mut bench = Bench::on_two(&[STAND_IN, lagging(), Health::Up { lag: Some(16) }]);
     for _ in 0..5 {
         assert!(matches!(bench.run(), Outcome::Kept { .. }));
     }
-    bench.set(3, Health::Up { lag: 15 });
+    bench.set(3, Health::Up { lag: Some(15) });
     assert!(matches!(
         bench.run(),
         Outcome::Moved {
@@ -618,7 +619,7 @@ impl Random {
 fn any_health(random: &mut Random) -> Health {
     match random.next(10) {
         0..=2 => Health::Up {
-            lag: random.next(31),
+            lag: Some(random.next(31)),
         },
         3 => lagging(),
         4 => stopped(),
@@ -682,7 +683,7 @@ fn assert_allowed(bench: &Bench, excluded: &Endpoint, cause: Cause, to: &Endpoin
     }
     if cause == Cause::Voluntary {
         assert!(
-            matches!(chosen.health, Health::Up { lag } if lag <= 15),
+            matches!(chosen.health, Health::Up { lag: Some(lag) } if lag <= 15),
             "{}",
             chosen.health
         );

@@ -1,4 +1,4 @@
-//! What the driver's errors mean: is the server down, or are we in trouble ourselves?
+//! What the errors of the driver, and those that servers send, mean.
 
 use std::error::Error as _;
 use std::io::{Error as IoError, ErrorKind};
@@ -6,16 +6,8 @@ use std::time::Duration;
 
 use mysql::{DriverError, Error, MySqlError};
 
-use crate::checker::{Fault, Health, Trouble};
-
-/// A probe that did not come to an end.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// The server's doing.
-    Down(Fault),
-    /// Our own doing, or the account's.
-    Unknown(Trouble),
-}
+use crate::checker::failure::Failure;
+use crate::checker::{Fault, Trouble};
 
 /// The numbers that servers send; the names are those of MySQL's `mysqld_error.h`, and of
 /// MariaDB's where it has its own.
@@ -54,37 +46,19 @@ pub mod code {
     ];
 }
 
-impl Failure {
-    /// Reads a driver's error. `timeout` is what the probe was given, for the message.
-    pub fn of(error: &Error, timeout: Duration) -> Failure {
-        match error {
-            Error::MySqlError(error) => of_server(error),
-            // Parsing a packet fails like this; a stream that ended fails as a broken pipe.
-            Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => protocol(error),
-            Error::IoError(error) => of_io(error, timeout),
-            Error::CodecError(codec) => match codec.source().and_then(|e| e.downcast_ref()) {
-                Some(error) => of_stream(error, timeout),
-                None => protocol(codec),
-            },
-            Error::DriverError(error) => of_driver(error, timeout),
-            Error::UrlError(_) | Error::FromValueError(_) | Error::FromRowError(_) => {
-                protocol(error)
-            }
-        }
-    }
-
-    /// Whether a second try may well succeed: the server ended this one connection.
-    pub fn is_reset(&self) -> bool {
-        *self == Failure::Down(Fault::Reset)
-    }
-}
-
-impl From<Failure> for Health {
-    fn from(failure: Failure) -> Health {
-        match failure {
-            Failure::Down(fault) => fault.into(),
-            Failure::Unknown(trouble) => trouble.into(),
-        }
+/// Reads a driver's error. `timeout` is what the probe was given, for the message.
+pub fn failure(error: &Error, timeout: Duration) -> Failure {
+    match error {
+        Error::MySqlError(error) => of_server(error),
+        // Parsing a packet fails like this; a stream that ended fails as a broken pipe.
+        Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => protocol(error),
+        Error::IoError(error) => Failure::of_io(error, timeout),
+        Error::CodecError(codec) => match codec.source().and_then(|e| e.downcast_ref()) {
+            Some(error) => of_stream(error, timeout),
+            None => protocol(codec),
+        },
+        Error::DriverError(error) => of_driver(error, timeout),
+        Error::UrlError(_) | Error::FromValueError(_) | Error::FromRowError(_) => protocol(error),
     }
 }
 
@@ -105,7 +79,9 @@ fn of_driver(error: &DriverError, timeout: Duration) -> Failure {
         DriverError::ConnectTimeout | DriverError::Timeout => {
             Failure::Down(Fault::TimedOut(timeout))
         }
-        DriverError::CouldNotConnect(Some((_, text, kind))) => of_kind(*kind, None, text, timeout),
+        DriverError::CouldNotConnect(Some((_, text, kind))) => {
+            Failure::of_kind(*kind, None, text, timeout)
+        }
         DriverError::UnknownAuthPlugin(_)
         | DriverError::OldMysqlPasswordDisabled
         | DriverError::CleartextPluginDisabled
@@ -130,7 +106,7 @@ fn of_driver(error: &DriverError, timeout: Duration) -> Failure {
 }
 
 fn protocol(error: &dyn std::fmt::Display) -> Failure {
-    Failure::Down(Fault::Protocol(error.to_string()))
+    Failure::protocol(error.to_string())
 }
 
 /// An error while reading a packet; "other" is a stream that ended inside of one.
@@ -138,40 +114,7 @@ fn of_stream(error: &IoError, timeout: Duration) -> Failure {
     if error.kind() == ErrorKind::Other {
         return Failure::Down(Fault::Reset);
     }
-    of_io(error, timeout)
-}
-
-fn of_io(error: &IoError, timeout: Duration) -> Failure {
-    of_kind(
-        error.kind(),
-        error.raw_os_error(),
-        &error.to_string(),
-        timeout,
-    )
-}
-
-/// `number` is the operating system's, where it is known; the driver keeps only the kind and the
-/// text of an error while connecting.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the rest is everything else that exists"
-)]
-fn of_kind(kind: ErrorKind, number: Option<i32>, text: &str, timeout: Duration) -> Failure {
-    match kind {
-        ErrorKind::ConnectionRefused => Failure::Down(Fault::Refused),
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe
-        | ErrorKind::UnexpectedEof => Failure::Down(Fault::Reset),
-        ErrorKind::TimedOut | ErrorKind::WouldBlock => Failure::Down(Fault::TimedOut(timeout)),
-        ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable | ErrorKind::NetworkDown => {
-            Failure::Down(Fault::Unreachable(text.to_owned()))
-        }
-        ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Other if number.is_none() => {
-            Failure::Down(Fault::Protocol(text.to_owned()))
-        }
-        _ => Failure::Unknown(Trouble(format!("cannot connect from here: {text}"))),
-    }
+    Failure::of_io(error, timeout)
 }
 
 #[cfg(test)]
@@ -182,7 +125,7 @@ mod tests {
 
     fn server(code: u16) -> Failure {
         let (state, message) = ("HY000".to_owned(), "text".to_owned());
-        Failure::of(
+        failure(
             &Error::MySqlError(MySqlError {
                 state,
                 message,
@@ -193,7 +136,7 @@ mod tests {
     }
 
     fn io(error: IoError) -> Failure {
-        Failure::of(&Error::IoError(error), LIMIT)
+        failure(&Error::IoError(error), LIMIT)
     }
 
     #[test]
@@ -220,35 +163,6 @@ mod tests {
         for code in [1927, 3169, 4031] {
             assert!(server(code).is_reset(), "{code}");
         }
-        for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe] {
-            assert!(io(kind.into()).is_reset(), "{kind}");
-        }
-    }
-
-    #[test]
-    fn network_errors_are_told_apart() {
-        assert_eq!(
-            io(ErrorKind::ConnectionRefused.into()),
-            Failure::Down(Fault::Refused)
-        );
-        // A read timeout shows as EAGAIN.
-        for kind in [ErrorKind::WouldBlock, ErrorKind::TimedOut] {
-            assert_eq!(io(kind.into()), Failure::Down(Fault::TimedOut(LIMIT)));
-        }
-        let unreachable = io(ErrorKind::HostUnreachable.into());
-        assert!(matches!(unreachable, Failure::Down(Fault::Unreachable(_))));
-    }
-
-    #[test]
-    fn running_out_of_our_own_resources_is_never_the_servers_fault() {
-        // EMFILE, ENFILE, ENOMEM, EACCES, EADDRNOTAVAIL, ENOBUFS on Linux.
-        for number in [24, 23, 12, 13, 99, 105] {
-            let failure = io(IoError::from_raw_os_error(number));
-            assert!(
-                matches!(failure, Failure::Unknown(_)),
-                "{number}: {failure:?}"
-            );
-        }
     }
 
     #[test]
@@ -257,7 +171,7 @@ mod tests {
         assert!(matches!(parse, Failure::Down(Fault::Protocol(_))));
         let cut = io(ErrorKind::UnexpectedEof.into());
         assert!(matches!(cut, Failure::Down(Fault::Protocol(_))));
-        let driver = Failure::of(&Error::DriverError(DriverError::UnexpectedPacket), LIMIT);
+        let driver = failure(&Error::DriverError(DriverError::UnexpectedPacket), LIMIT);
         assert!(matches!(driver, Failure::Down(Fault::Protocol(_))));
     }
 }

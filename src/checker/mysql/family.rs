@@ -93,7 +93,7 @@ pub fn judge(
             lag,
             limit: max_lag,
         }),
-        lag => Health::Up { lag },
+        lag => Health::Up { lag: Some(lag) },
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
             lag: Some(lag),
             ..channel("a", 1)
         };
-        assert_eq!(health(&[lagging(30)]), Health::Up { lag: 30 });
+        assert_eq!(health(&[lagging(30)]), Health::Up { lag: Some(30) });
         let limit = Health::Degraded(Degraded::Lagging { lag: 31, limit: 30 });
         assert_eq!(health(&[lagging(31)]), limit);
         assert_eq!(

@@ -1,19 +1,18 @@
 //! One conversation with one server: connect, ask, read rows. Runs in a probe's thread.
 
 use std::net::IpAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Error, LocalInfileHandler, Opts, OptsBuilder, Value};
 
+use crate::checker::dial::Dial;
+use crate::checker::failure::{Failure, twice_if_reset};
 use crate::checker::mysql::discovery::{self, Discovery};
-use crate::checker::mysql::failure::{Failure, code};
+use crate::checker::mysql::failure::{code, failure};
 use crate::checker::mysql::status::{Channel, Row};
 use crate::checker::{Fault, Trouble};
 use crate::endpoint::Endpoint;
-use crate::resolve::Resolver;
 use crate::secret::Secret;
 
 /// No answer of ours is larger; a server that announces more is not believed.
@@ -24,8 +23,6 @@ const MAX_ROWS: usize = 100_000;
 const STATUS_GRANTS: [&str; 2] = ["SLAVE MONITOR", "REPLICATION CLIENT"];
 /// What the list of replicas takes: in MariaDB from 10.5 on, and elsewhere.
 const REPLICAS_GRANTS: [&str; 2] = ["REPLICATION MASTER ADMIN", "REPLICATION SLAVE"];
-/// The least that is left for a network operation; 0 would mean "for ever".
-const LEAST: Duration = Duration::from_millis(1);
 
 /// Which statements a server understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,10 +59,6 @@ pub struct Question {
     pub dialect: Option<Dialect>,
     /// The time for all of it.
     pub timeout: Duration,
-    /// Finds the addresses of a name.
-    pub resolver: Resolver,
-    /// True while the name service is being asked, for whoever waits for this probe.
-    pub resolving: Arc<AtomicBool>,
 }
 
 /// What a server said of itself.
@@ -112,16 +105,11 @@ impl Dialect {
 }
 
 impl Question {
-    /// Asks. A connection that the server ends in mid-conversation is tried once more, so that one
-    /// killed session is not taken for a dead server.
-    pub fn ask(&self) -> Answer {
+    /// Asks.
+    pub fn ask(&self, dial: &Dial) -> Answer {
         let asked_at = Instant::now();
         let due = asked_at + self.timeout;
-        let answer = match self.ask_once(due) {
-            Err(failure) if failure.is_reset() => self.ask_once(due),
-            other => other,
-        };
-        match answer {
+        match twice_if_reset(|_| self.ask_once(dial, due)) {
             Ok((facts, conn)) => Answer {
                 asked_at,
                 facts: Ok(facts),
@@ -135,32 +123,13 @@ impl Question {
         }
     }
 
-    fn ask_once(&self, due: Instant) -> Result<(Facts, Conn), Failure> {
-        let mut conn = self.connect(due)?;
+    fn ask_once(&self, dial: &Dial, due: Instant) -> Result<(Facts, Conn), Failure> {
+        // The driver would try only the first address of a name.
+        let mut conn = dial.each(due, |address, share| {
+            Conn::new(self.options(address, share)).map_err(|error| self.failure(&error))
+        })?;
         let facts = self.facts(&mut conn)?;
         Ok((facts, conn))
-    }
-
-    /// Tries the host's addresses one by one; the driver would try only the first.
-    fn connect(&self, due: Instant) -> Result<Conn, Failure> {
-        let addresses = self.addresses()?;
-        let mut failure = Failure::Unknown(Trouble("no address".to_owned()));
-        for (index, address) in addresses.iter().enumerate() {
-            let left = due.saturating_duration_since(Instant::now());
-            let share = left / u32::try_from(addresses.len() - index).unwrap_or(1);
-            match Conn::new(self.options(*address, share.max(LEAST))) {
-                Ok(conn) => return Ok(conn),
-                Err(error) => failure = self.failure(&error),
-            }
-        }
-        Err(failure)
-    }
-
-    fn addresses(&self) -> Result<Vec<IpAddr>, Failure> {
-        self.resolving.store(true, Ordering::Relaxed);
-        let addresses = self.resolver.resolve(&self.server.host, self.timeout);
-        self.resolving.store(false, Ordering::Relaxed);
-        addresses.map_err(|error| Failure::Unknown(Trouble(error.to_string())))
     }
 
     /// Every option here is one that the driver has wrong, or open-ended, by default.
@@ -265,7 +234,7 @@ impl Question {
     }
 
     fn failure(&self, error: &Error) -> Failure {
-        Failure::of(error, self.timeout)
+        failure(error, self.timeout)
     }
 }
 

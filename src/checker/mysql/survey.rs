@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::checker::Health;
+use crate::checker::mysql::MysqlChecker;
 use crate::checker::mysql::session::{Answer, Facts, Want};
-use crate::checker::mysql::{MysqlChecker, no_thread};
-use crate::checker::probe::Report;
+use crate::checker::probe::{Report, no_thread};
 use crate::endpoint::Endpoint;
 
 /// How long a survey that has found a good replica waits for the others, so that two checkers

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::cli::{Invocation, parse};
+use crate::config::Service;
 
 const DB_CONF: &str = "[slave3301]\nhost=10.0.21.5\nport=3301\nuser=monitor\n";
 
@@ -40,10 +41,10 @@ fn resolve(conf: &Path, words: Words, variables: Variables) -> Result<Start, Err
     let argv = ["checkmysqlslave", "--conf", conf]
         .into_iter()
         .chain(words.iter().copied());
-    let Invocation::CheckMysqlSlave(args) = parse(argv)? else {
+    let Invocation::Check(kind, args) = parse(argv)? else {
         panic!("no help was asked for");
     };
-    args.resolve(&|name| {
+    args.resolve(&[kind], &|name| {
         let found = variables.iter().find(|(n, _)| *n == name);
         found.map(|(_, value)| (*value).to_owned())
     })
@@ -56,7 +57,7 @@ fn start(words: Words, variables: Variables) -> Result<Start, Error> {
 #[test]
 fn without_anything_consul_is_on_this_host_and_all_tags_run() {
     let start = start(&[], &[]).unwrap();
-    assert_eq!(start.tags[0].name.as_str(), "slave3301");
+    assert_eq!(start.tags[0].common.name.as_str(), "slave3301");
     assert_eq!(
         (start.consul_address.as_str(), start.token),
         ("localhost:8500", None)
@@ -179,11 +180,76 @@ fn problems_of_the_file_and_of_the_environment_are_reported_together() {
 fn switches_and_settings_arrive() {
     let start = start(&["--debug", "--once", "--dry-run", "--max-lag=7"], &[]).unwrap();
     assert!(start.debug && start.once && start.dry_run);
-    assert_eq!(start.tags[0].max_lag, 7);
+    let Service::Mysql(mysql) = &start.tags[0].service else {
+        panic!("{start:?}");
+    };
+    assert_eq!(mysql.max_lag, 7);
 }
 
 #[test]
 fn a_missing_file_says_how_to_name_another() {
     let error = resolve(Path::new("/nonexistent/db.conf"), &[], &[]).unwrap_err();
     assert!(error.to_string().contains("--conf"), "{error}");
+}
+
+fn resolve_words(argv: &[&str], variables: Variables) -> Result<Start, Error> {
+    let Invocation::Check(kind, args) = parse(argv)? else {
+        panic!("no help was asked for");
+    };
+    args.resolve(&[kind], &|name| {
+        let found = variables.iter().find(|(n, _)| *n == name);
+        found.map(|(_, value)| (*value).to_owned())
+    })
+}
+
+#[test]
+fn servers_on_the_command_line_make_one_tag_without_a_file() {
+    let words = ["checkmemcached", "--server", "a:1,b:2", "--tag", "mem1"];
+    let start = resolve_words(&words, &[]).unwrap();
+    assert_eq!(start.tags[0].common.name.as_str(), "mem1");
+    let with_conf = [&words[..], &["--conf", "/nonexistent"]].concat();
+    let start = resolve_words(&with_conf, &[]).unwrap();
+    assert!(start.warnings[0].contains("--conf is not read"));
+    let error = resolve_words(&words[..3], &[]).unwrap_err();
+    assert!(error.to_string().contains("name it with --tag"), "{error}");
+    assert_eq!(error.exit_code(), 2);
+}
+
+#[test]
+fn neither_servers_nor_a_file_is_the_originals_error() {
+    let error = resolve_words(&["checkmemcached", "--tag", "mem1"], &[]).unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("both --server and --consul option must have value"),
+        "{text}"
+    );
+    assert_eq!(error.exit_code(), 254);
+}
+
+#[test]
+fn the_password_of_a_redis_on_the_command_line_is_in_the_variable_of_redis_cli() {
+    let words = [
+        "checkredismaster",
+        "--server",
+        "a:1",
+        "--tag",
+        "r",
+        "--user",
+        "m",
+    ];
+    let start = resolve_words(&words, &[("REDISCLI_AUTH", "s3cret")]).unwrap();
+    let Service::Redis(redis) = &start.tags[0].service else {
+        panic!("{start:?}");
+    };
+    assert_eq!(redis.account.password.expose(), "s3cret");
+    assert!(
+        resolve_words(&words, &[]).is_err(),
+        "a user without a password"
+    );
+    let words = ["checkredismaster", "--conf", "/x", "--user", "m"];
+    let error = resolve_words(&words, &[]).unwrap_err();
+    assert!(
+        error.to_string().contains("in a conf file it is user="),
+        "{error}"
+    );
 }
