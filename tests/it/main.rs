@@ -41,3 +41,4 @@ mod templates;
 
 // The fixtures themselves.
 mod fixtures;
+mod list_fixtures;
