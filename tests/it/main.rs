@@ -14,6 +14,7 @@
 
 // The servers, and what most tests begin with.
 mod chain;
+mod listed;
 mod scene;
 mod support;
 
@@ -26,6 +27,16 @@ mod never_hangs;
 mod once;
 mod rivals;
 mod store_down;
+
+// checkmemcached.
+mod memcached;
+mod memcached_faults;
+
+// checkredismaster.
+mod redis;
+mod redis_faults;
+mod redis_split;
+mod sentinel;
 
 // Where a renderer's keys come from, and the store that needs no Consul.
 mod sources;
