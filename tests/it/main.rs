@@ -43,6 +43,7 @@ mod sources;
 // The Runtime API of a real HAProxy.
 mod confd;
 mod confd_command;
+mod lists_to_the_port;
 mod runtime_api;
 mod to_the_port;
 
