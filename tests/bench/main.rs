@@ -5,7 +5,8 @@
     clippy::print_stderr,
     missing_docs,
     unreachable_pub,
-    dead_code
+    dead_code,
+    clippy::wildcard_enum_match_arm
 )]
 
 #[path = "../it/chain.rs"]

@@ -135,13 +135,67 @@ pub fn wait_for_more(checker: &Checker, text: &str, times: usize) {
     checker.wait_for_count(text, checker.count(text) + times);
 }
 
-/// How many threads (`task`) or descriptors (`fd`) a process has.
-pub fn count(pid: u32, what: &str) -> usize {
-    let entries = std::fs::read_dir(format!("/proc/{pid}/{what}"));
-    entries.expect("the process is there").count()
+/// A process with five tags for each of these servers. When they hang, each is checked a thousand
+/// times; then they go on, and it has the threads and descriptors that it had before. `words` are
+/// the command and what makes it say everything.
+#[track_caller]
+pub fn leaves_nothing_behind(
+    words: [&str; 2],
+    kind: &str,
+    servers: &[String],
+    set_hanging: impl Fn(bool),
+) {
+    const TAGS: usize = 5;
+    let consul = Consul::start();
+    let mut conf = String::new();
+    for (number, server) in servers
+        .iter()
+        .cycle()
+        .take(TAGS * servers.len())
+        .enumerate()
+    {
+        let port = number + 1;
+        conf += &format!("[t{number}]\ntype={kind}\nserver={server}\nproxyport={port}\n");
+    }
+    let checker = CheckerBuilder::new(words[0])
+        .conf(&conf)
+        .arg(words[1])
+        .args(["--consul", &consul.endpoint(), "--fall", "100"])
+        .args(["--timeout", "0.02", "--interval", "0.05"])
+        .start();
+    let wait_for_each = |text: &str, times: usize, limit: u64| {
+        for server in servers {
+            let is_it = |line: &&str| line.contains(server.as_str()) && line.contains(text);
+            let said = || checker.log().lines().filter(is_it).count();
+            let enough = said() + times;
+            let what = format!("{times} checks of {server}: {text}");
+            wait_until(&what, seconds(limit), || said() >= enough);
+        }
+    };
+    wait_for_each(WELL, 20 * TAGS, 30);
+    let pid = checker.daemon().pid();
+    let counts = || (count(pid, "task"), count(pid, "fd"));
+    let before = (0..20)
+        .map(|_| counts())
+        .fold((0, 0), |most, now| (most.0.max(now.0), most.1.max(now.1)));
+    set_hanging(true);
+    wait_for_each("no answer in 0.02 s", 1000, 120);
+    // A probe of each tag may be under way, and one more that outlived its deadline.
+    let spare = 2 * TAGS * servers.len();
+    wait_until("few threads and descriptors", seconds(10), || {
+        let now = counts();
+        now.0 <= before.0 + spare && now.1 <= before.1 + spare
+    });
+    set_hanging(false);
+    wait_for_each(WELL, 5 * TAGS, 30);
+    wait_until("as many as before", seconds(20), || {
+        let now = counts();
+        now.0 <= before.0 && now.1 <= before.1
+    });
 }
 
-/// The highest of each number.
-pub fn most(counts: impl Iterator<Item = (usize, usize)>) -> (usize, usize) {
-    counts.fold((0, 0), |most, one| (most.0.max(one.0), most.1.max(one.1)))
+/// How many threads (`task`) or descriptors (`fd`) a process has.
+fn count(pid: u32, what: &str) -> usize {
+    let entries = std::fs::read_dir(format!("/proc/{pid}/{what}"));
+    entries.expect("the process is there").count()
 }

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::listed::{Listed, count, most, wait_for_more, wait_for_more_ok};
-use crate::support::checker::CheckerBuilder;
+use crate::listed::{Listed, leaves_nothing_behind, wait_for_more, wait_for_more_ok};
 use crate::support::consul::Consul;
 use crate::support::mariadb::MariaDb;
 use crate::support::memcached::{Memcached, Options, list};
@@ -11,7 +10,6 @@ use crate::support::misbehave::{Misbehaving, Mode};
 use crate::support::netns::Network;
 use crate::support::old_memcached::OldMemcached;
 use crate::support::redis::Redis;
-use crate::support::{seconds, wait_until};
 
 /// The key names an ill server, and a good one is in the list: it is left with these words.
 #[track_caller]
@@ -155,51 +153,22 @@ fn a_memcached_whose_link_is_cut_is_left() {
     assert_eq!(listed.current(), servers[1].endpoint());
 }
 
-/// One that is stopped, and one that is stopped with a queue for one connection. So many failures
-/// are allowed that no check is anything but one failure more.
+/// One that is stopped, and one that is stopped with a queue for one connection.
 #[test]
 fn a_thousand_checks_of_hung_memcacheds_leave_no_thread_and_no_descriptor_behind() {
     let servers = [
         Memcached::start(),
         Memcached::with(Options::default().args(&["-b", "1"])),
     ];
-    let consul = Consul::start();
-    let section = |tag: &str, server: &Memcached, proxy_port: u16| {
-        let endpoint = server.endpoint();
-        format!("[{tag}]\ntype=memcached\nserver={endpoint}\nproxyport={proxy_port}\n")
-    };
-    let conf = section("hung", &servers[0], 1) + &section("full", &servers[1], 2);
-    let checker = CheckerBuilder::new("checkmemcached")
-        .conf(&conf)
-        .args(["--consul", &consul.endpoint(), "--interval", "0.02"])
-        .args(["--timeout", "0.02", "--fall", "1000000"])
-        .start();
-    for server in &servers {
-        checker.wait_for_count(&format!("current {} is ok", server.endpoint()), 20);
-    }
-    let pid = checker.daemon().pid();
-    let counts = || (count(pid, "task"), count(pid, "fd"));
-    let before = most((0..20).map(|_| counts()));
-    for server in &servers {
-        server.stop();
-    }
-    // Two for each tag may be under way: a probe, and one that outlived its deadline.
-    let is_small = || counts().0 <= before.0 + 4 && counts().1 <= before.1 + 4;
-    for server in &servers {
-        let many = format!(
-            "{} is down: no answer in 0.02 s (1000 of 1000000)",
-            server.endpoint()
-        );
-        wait_until("a thousand checks", seconds(120), || {
-            checker.count(&many) > 0
-        });
-    }
-    wait_until("few threads and descriptors", seconds(5), is_small);
-    for server in &servers {
-        server.cont();
-        wait_for_more(&checker, &format!("current {} is ok", server.endpoint()), 5);
-    }
-    wait_until("as many as before", seconds(10), || {
-        counts().0 <= before.0 && counts().1 <= before.1
+    let endpoints = servers.each_ref().map(Memcached::endpoint);
+    let words = ["checkmemcached", "--verbose"];
+    leaves_nothing_behind(words, "memcached", &endpoints, |hang| {
+        for server in &servers {
+            if hang {
+                server.stop();
+            } else {
+                server.cont();
+            }
+        }
     });
 }
