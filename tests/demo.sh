@@ -5,8 +5,10 @@
 # Starts a MariaDB primary, two replicas, HAProxy and Consul on free ports, and an application that
 # connects through HAProxy all the time. The replica in use is killed, and the next one hung: once
 # under `confd_haproxy run` with a file for a store, once under checkmysqlslave, Consul and
-# `confd_haproxy confd`. Says how long the application was without a server each time. Ends by
-# itself, with 0 if the port moved all four times, and leaves nothing behind: no process, no file.
+# `confd_haproxy confd`. Then the same `run` looks after a memcached tag, whose server is killed and
+# hung, and a Redis tag, whose master is killed under three Sentinels. Says how long the application
+# was without a server each time. Ends by itself, with 0 if the port moved all seven times, and
+# leaves nothing behind: no process, no file.
 # Debian 12, as root; what is missing is installed by tests/setup.sh and built by make.
 #
 # CONFD_HAPROXY_BIN names a program that is already built; then nothing is.
@@ -19,6 +21,9 @@ key=haproxy/mysqlslave/demo
 limit=30
 dir=
 names=(primary replica1 replica2)
+caches=(cache1 cache2)
+redises=(redis1 redis2 redis3)
+sentinels=(sentinel1 sentinel2 sentinel3)
 # What the closing table shows.
 rows=()
 # Of servers, by name: their ports, their processes. And all processes of ours that may be running.
@@ -240,27 +245,130 @@ look_through_port() {
     [ -n "$current" ]
 }
 
-# look_elsewhere NAME: whether the port leads to another server than this one.
-look_elsewhere() { look_through_port && [ "$current" != "$1" ]; }
+# look_elsewhere NAME: whether the port leads to another server than this one. `look` is the way to
+# see where it leads.
+look=look_through_port
+look_elsewhere() { "$look" && [ "$current" != "$1" ]; }
+
+# --- memcached -----------------------------------------------------------------------------------
+
+start_cache() {
+    start memcached -u root -U 0 -t 1 -l 127.0.0.1 -p "${port[$1]}" >>"$dir/$1.log" 2>&1
+    pid[$1]=$!
+}
+
+# ask_port PORT REQUEST PATTERN: sets `answer` to the first line that matches, within a second.
+ask_port() {
+    local line end=$((SECONDS + 2))
+    answer=
+    { exec 5<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null || return 1
+    printf '%s\r\n' "$2" 2>/dev/null >&5 || true
+    while [ -z "$answer" ] && [ "$SECONDS" -lt "$end" ] && IFS= read -r -t 1 -u 5 line; do
+        [[ $line != $3 ]] || answer=${line%$'\r'}
+    done
+    exec 5>&-
+    [ -n "$answer" ]
+}
+
+cache_answers() {
+    kill -0 "${pid[$1]}" 2>/dev/null || die "$1 ended:"$'\n'"$(tail "$dir/$1.log")"
+    ask_port "${port[$1]}" version 'VERSION*'
+}
+
+# Sets `current` to the name of the memcached that HAProxy's port leads to.
+look_for_cache() {
+    local name
+    current=
+    ask_port "${port[haproxy]}" stats 'STAT pid *' || return 1
+    for name in "${caches[@]}"; do [ "${answer##* }" != "${pid[$name]}" ] || current=$name; done
+    [ -n "$current" ]
+}
+
+# --- Redis and its Sentinels ---------------------------------------------------------------------
+
+# Each has a file of its own, into which it writes what it learns: from whom to replicate.
+start_redis() {
+    local name=$1
+    start redis-server "$dir/$name/conf" >>"$dir/$name.log" 2>&1
+    pid[$name]=$!
+}
+
+redis_answers() {
+    kill -0 "${pid[$1]}" 2>/dev/null || die "$1 ended:"$'\n'"$(tail "$dir/$1.log")"
+    ask_port "${port[$1]}" PING '+PONG*'
+}
+
+redis_is_replica() { ask_port "${port[$1]}" 'INFO replication' 'master_link_status:up*'; }
+
+# A master, two replicas, and three Sentinels of which two must agree.
+start_redises() {
+    local name conf
+    for name in "${redises[@]}"; do
+        mkdir "$dir/$name"
+        conf="bind 127.0.0.1\nport ${port[$name]}\ndir $dir/$name\nsave \"\"\nrepl-diskless-sync-delay 0\n"
+        [ "$name" = redis1 ] || conf+="replicaof 127.0.0.1 ${port[redis1]}\n"
+        printf '%b' "$conf" >"$dir/$name/conf"
+        start_redis "$name"
+    done
+    for name in "${redises[@]}"; do wait_until 20 "$name answers" redis_answers "$name"; done
+    for name in redis2 redis3; do wait_until 20 "$name replicates" redis_is_replica "$name"; done
+    for name in "${sentinels[@]}"; do
+        mkdir "$dir/$name"
+        printf '%s\n' "bind 127.0.0.1" "port ${port[$name]}" "dir $dir/$name" \
+            "sentinel monitor demo 127.0.0.1 ${port[redis1]} 2" \
+            "sentinel down-after-milliseconds demo 2000" \
+            "sentinel failover-timeout demo 3000" >"$dir/$name/conf"
+        start redis-sentinel "$dir/$name/conf" >>"$dir/$name.log" 2>&1
+        pid[$name]=$!
+    done
+    for name in "${sentinels[@]}"; do
+        wait_until 30 "$name knows the others" sentinel_knows "$name"
+    done
+}
+
+sentinel_knows() {
+    kill -0 "${pid[$1]}" 2>/dev/null || die "$1 ended:"$'\n'"$(tail "$dir/$1.log")"
+    ask_port "${port[$1]}" 'INFO sentinel' 'master0:*,status=ok,*,slaves=2,sentinels=3*'
+}
+
+# Sets `current` to the name of the Redis that HAProxy's port leads to, if that is a master.
+look_for_redis() {
+    local name at
+    current=
+    ask_port "${port[haproxy]}" 'INFO server' 'tcp_port:*' || return 1
+    at=${answer#*:}
+    ask_port "${port[haproxy]}" 'INFO replication' 'role:master*' || return 1
+    for name in "${redises[@]}"; do [ "$at" != "${port[$name]}" ] || current=$name; done
+    [ -n "$current" ]
+}
 
 # --- the application -----------------------------------------------------------------------------
 
-# Connects, waits at most 250 ms for a greeting of MySQL's protocol 10 (four bytes, then a 10, which
-# is a newline to `read`), closes, pauses for 5 ms; for ever. Each try is a line: when it began, when
-# it ended, what came. It forks nothing, so that a try and a pause are hardly longer than the pause.
+# Connects, says what is to be said, waits at most 250 ms for a line, closes, pauses for 5 ms; for
+# ever. A greeting of MySQL's protocol 10 is a line: four bytes, then a 10, which is a newline to
+# `read`. Each try is a line: when it began, when it ended, what came. It forks nothing, so that a
+# try and a pause are hardly longer than the pause.
 application='
+    trap : PIPE
     exec 4<>"$2"
     while :; do
         began=$EPOCHREALTIME
-        if IFS= read -r -t 0.25 -u 3 _ 3<>"/dev/tcp/127.0.0.1/$1"; then got=greeting; else got=nothing; fi
+        got=nothing
+        if { exec 3<>"/dev/tcp/127.0.0.1/$1"; } 2>/dev/null; then
+            [ -z "$3" ] || printf "%s\r\n" "$3" >&3
+            if IFS= read -r -t 0.25 -u 3 _; then got=greeting; fi
+            exec 3>&-
+        fi
         printf "%s %s %s\n" "$began" "$EPOCHREALTIME" "$got"
         read -r -t 0.005 -u 4 _
     done'
 
+# start_application [REQUEST]
 start_application() {
-    mkfifo "$dir/pause"
+    [ -p "$dir/pause" ] || mkfifo "$dir/pause"
     start env LC_ALL=C bash -c "$application" application "${port[haproxy]}" "$dir/pause" \
-        >"$dir/tries" 2>/dev/null
+        "${1:-}" >"$dir/tries" 2>/dev/null
+    pid[application]=$!
 }
 
 # outage SINCE: sets `took`, in ms from the last greeting before the first failed try after SINCE to
@@ -347,12 +455,14 @@ stop_program() {
 # --- the story -----------------------------------------------------------------------------------
 
 trap clean_up EXIT
+# A port may close while something is written to it.
+trap : PIPE
 trap 'exit 129' HUP
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-heading "What the demo needs: MariaDB, HAProxy, Consul, and the program"
-"$root/tests/setup.sh" tools mariadb haproxy consul
+heading "What the demo needs: MariaDB, memcached, Redis, HAProxy, Consul, and the program"
+"$root/tests/setup.sh" tools mariadb haproxy memcached redis consul
 program=${CONFD_HAPROXY_BIN:-}
 if [ -z "$program" ]; then
     command -v cargo >/dev/null || die "there is no cargo: install Rust 1.89 or later (rustup.rs)"
@@ -410,12 +520,93 @@ say "${bold}the port leads to $current${plain}; Consul's key holds"
 say "$value"
 kill_and_hang "Consul, checkmysqlslave and confd -watch"
 
+# The application of before says how often it connected.
+pace() {
+    read -r tries period < <(LC_ALL=C awk '
+        $3 == "greeting" { if (last) { sum += $1 - last; n++ } last = $1; next }
+        { last = 0 }
+        END { printf "%d %.1f\n", NR, 1000 * sum / n }' "$dir/tries")
+}
+pace
+
+heading "3. memcached and Redis under one run: HAProxy goes on, each tag has the port for a while"
+for name in checker confd application; do stop_program "$name"; done
+ended "${pid[log]}" || true
+for name in "${caches[@]}" "${redises[@]}" "${sentinels[@]}"; do free_port && port[$name]=$free; done
+for name in "${caches[@]}"; do start_cache "$name"; done
+for name in "${caches[@]}"; do wait_until 10 "$name answers" cache_answers "$name"; done
+start_redises
+
+# list NAME...: their addresses, as db.conf takes them.
+list() {
+    local name all=
+    for name in "$@"; do all+=,127.0.0.1:${port[$name]}; done
+    printf '%s' "${all#,}"
+}
+
+# run_tag: `run` with the conf file that it is given, on HAProxy's port, which is free again.
+run_tag() {
+    rm -f "$dir/keys.json"
+    { cat; printf 'proxyport=%s\n' "${port[haproxy]}"; } >"$dir/db.conf"
+    show_log
+    run_program run run --conf "$dir/db.conf" --store "$dir/keys.json" --confdir "$dir/confd"
+    wait_until "$limit" "the port leads to a server" "$look"
+    sleep 2.2
+    say "${bold}the port leads to $current${plain}; keys.json is"
+    sed 's/^/   /' "$dir/keys.json"
+}
+
+end_tag() {
+    stop_program application
+    stop_program run
+    ended "${pid[log]}" || true
+}
+
+look=look_for_cache
+run_tag <<CONF
+[demo]
+type=memcached
+server=$(list "${caches[@]}")
+CONF
+start_application version
+sleep 1.2
+killed=$current
+heading "kill -9 of $killed, the memcached in use"
+fault "memcached, run --store" "kill -9" KILL
+heading "Starting $killed again: nothing moves, as what it knew would be old. Then $current hangs"
+start_cache "$killed"
+wait_until 10 "$killed answers" cache_answers "$killed"
+sleep 2.2
+hung=$current
+fault "memcached, run --store" "hang" STOP
+kill -s CONT "${pid[$hung]}"
+end_tag
+
+look=look_for_redis
+run_tag <<CONF
+[demo]
+type=redismaster
+server=$(list "${redises[@]}")
+sentinel=$(list "${sentinels[@]}")
+master_name=demo
+CONF
+start_application PING
+sleep 1.2
+killed=$current
+heading "kill -9 of $killed, the Redis master: three Sentinels choose another one"
+say "They wait for two seconds (down-after-milliseconds), then vote; the port follows them."
+fault "Redis, three Sentinels, run --store" "kill -9" KILL
+heading "Starting $killed again: it says that it is a master, too, until the Sentinels demote it"
+start_redis "$killed"
+wait_until 10 "$killed answers" redis_answers "$killed"
+kept=$current
+wait_until 40 "$killed replicates" redis_is_replica "$killed"
+look_for_redis && [ "$current" = "$kept" ] || die "the port went back to $killed"
+say "$killed is a replica of $kept now, and the port stayed on $kept."
+end_tag
+
 heading "The end: how long the application was without a server"
 printf '   %-44s %-9s %9s %9s\n' "" "" "outage" "failed"
 printf '   %s\n' "${rows[@]}"
-read -r tries period < <(LC_ALL=C awk '
-    $3 == "greeting" { if (last) { sum += $1 - last; n++ } last = $1; next }
-    { last = 0 }
-    END { printf "%d %.1f\n", NR, 1000 * sum / n }' "$dir/tries")
-say "It connected $tries times, every $period ms; 'failed' counts connections without a greeting."
+say "To MySQL it connected $tries times, every $period ms; 'failed' counts connections without a greeting."
 say "What was started ends now, and its files go with it."

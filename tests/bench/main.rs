@@ -5,11 +5,15 @@
     clippy::print_stderr,
     missing_docs,
     unreachable_pub,
-    dead_code
+    dead_code,
+    clippy::wildcard_enum_match_arm
 )]
 
 #[path = "../it/chain.rs"]
 mod chain;
+#[path = "../it/listed.rs"]
+mod listed;
+mod lists;
 #[path = "../it/scene.rs"]
 mod scene;
 #[path = "../it/support/mod.rs"]
@@ -48,6 +52,8 @@ fn main() {
     let _confd = chain.confd_watch(&chain.resource(""));
     outages(&chain, "Consul and confd -watch, reload");
     drop(checker);
+    lists::memcached();
+    lists::redis();
 }
 
 /// From a kill to the first greeting through the port.

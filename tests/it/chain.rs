@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -11,35 +12,34 @@ use mysql::prelude::Queryable;
 
 use crate::scene::{CHECK, Scene};
 use crate::support::checker::{Checker, CheckerBuilder};
+use crate::support::consul::Consul;
 use crate::support::haproxy::HaProxy;
 use crate::support::mariadb::MariaDb;
 use crate::support::{free_port, seconds, wait_until};
 
-/// Servers, an HAProxy without ports yet, and a confdir that fills its file.
-pub struct Chain {
-    pub scene: Scene,
+/// An HAProxy without ports yet, and a confdir that fills its file.
+pub struct Front {
     pub haproxy: HaProxy,
+    /// The port of a tag.
     pub port: u16,
     /// HAProxy's file without ports.
     base: String,
 }
 
-impl Chain {
-    pub fn start(replicas: usize) -> Chain {
+/// MySQL servers, and what is in front of them.
+pub struct Chain {
+    pub scene: Scene,
+    front: Front,
+}
+
+impl Front {
+    pub fn start() -> Front {
         let haproxy = HaProxy::start("");
-        Chain {
-            scene: Scene::start(replicas),
+        Front {
             base: haproxy.config(),
             haproxy,
             port: free_port(),
         }
-    }
-
-    /// The tag's section, proxied on the chain's own port.
-    pub fn conf(&self) -> String {
-        self.scene
-            .conf(CHECK)
-            .replace("13351", &self.port.to_string())
     }
 
     /// A resource for HAProxy's own file, with this `[haproxy]` table.
@@ -67,9 +67,9 @@ impl Chain {
             .file("confd/templates/haproxy.cfg.tmpl", &template)
     }
 
-    /// `run` with a file for a store.
-    pub fn run_with_store(&self) -> Checker {
-        let builder = CheckerBuilder::new("run").conf(&self.conf());
+    /// `run` of this conf file, with a file for a store.
+    pub fn run(&self, conf: &str) -> Checker {
+        let builder = CheckerBuilder::new("run").conf(conf);
         let confdir = builder.dir().join("confd").display().to_string();
         let store = builder.dir().join("keys.json").display().to_string();
         self.with_confdir(builder, &self.resource(&self.switching()))
@@ -77,14 +77,48 @@ impl Chain {
             .start()
     }
 
-    /// `confd -watch` on Consul.
-    pub fn confd_watch(&self, resource: &str) -> Checker {
+    /// `confd -watch` on a Consul.
+    pub fn watch(&self, consul: &Consul, resource: &str) -> Checker {
         let builder = CheckerBuilder::new("confd");
         let confdir = builder.dir().join("confd").display().to_string();
         self.with_confdir(builder, resource)
             .args(["-confdir", &confdir, "-watch", "-backend", "consul"])
-            .args(["-node", &self.scene.consul.endpoint()])
+            .args(["-node", &consul.endpoint()])
             .start()
+    }
+}
+
+impl Deref for Chain {
+    type Target = Front;
+
+    fn deref(&self) -> &Front {
+        &self.front
+    }
+}
+
+impl Chain {
+    pub fn start(replicas: usize) -> Chain {
+        Chain {
+            front: Front::start(),
+            scene: Scene::start(replicas),
+        }
+    }
+
+    /// The tag's section, proxied on the chain's own port.
+    pub fn conf(&self) -> String {
+        self.scene
+            .conf(CHECK)
+            .replace("13351", &self.port.to_string())
+    }
+
+    /// `run` with a file for a store.
+    pub fn run_with_store(&self) -> Checker {
+        self.run(&self.conf())
+    }
+
+    /// `confd -watch` on Consul.
+    pub fn confd_watch(&self, resource: &str) -> Checker {
+        self.watch(&self.scene.consul, resource)
     }
 
     /// checkmysqlslave on Consul.
@@ -147,17 +181,23 @@ impl Chain {
     /// How long an application that reconnects every 5 ms was without a greeting after a fault,
     /// and how many of its connections failed.
     pub fn outage(&self, fault: impl FnOnce()) -> (Duration, usize) {
-        assert!(greets(self.port), "the port answers before the fault");
-        fault();
-        let (start, mut failed) = (Instant::now(), 0);
-        loop {
-            if greets(self.port) {
-                return (start.elapsed(), failed);
-            }
-            failed += 1;
-            assert!(start.elapsed() < seconds(30), "no greeting for 30 s");
-            std::thread::sleep(Duration::from_millis(5));
+        outage(|| greets(self.port), fault)
+    }
+}
+
+/// How long an application that tries every 5 ms was without an answer after a fault, and how many
+/// of its tries failed.
+pub fn outage(answers: impl Fn() -> bool, fault: impl FnOnce()) -> (Duration, usize) {
+    assert!(answers(), "the port answers before the fault");
+    fault();
+    let (start, mut failed) = (Instant::now(), 0);
+    loop {
+        if answers() {
+            return (start.elapsed(), failed);
         }
+        failed += 1;
+        assert!(start.elapsed() < seconds(30), "no answer for 30 s");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

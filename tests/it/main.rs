@@ -14,6 +14,7 @@
 
 // The servers, and what most tests begin with.
 mod chain;
+mod listed;
 mod scene;
 mod support;
 
@@ -27,11 +28,22 @@ mod once;
 mod rivals;
 mod store_down;
 
+// checkmemcached.
+mod memcached;
+mod memcached_faults;
+
+// checkredismaster.
+mod redis;
+mod redis_faults;
+mod redis_split;
+mod sentinel;
+
 // Where a renderer's keys come from, and the store that needs no Consul.
 mod sources;
 // The Runtime API of a real HAProxy.
 mod confd;
 mod confd_command;
+mod lists_to_the_port;
 mod runtime_api;
 mod to_the_port;
 
@@ -41,3 +53,4 @@ mod templates;
 
 // The fixtures themselves.
 mod fixtures;
+mod list_fixtures;

@@ -14,7 +14,7 @@ use super::template::must_succeed;
 
 const PREFIX: &str = "chp";
 
-/// A bridge in a namespace, to which hosts are connected.
+/// A bridge in a namespace, to which hosts are connected, and a second one for a part of them.
 #[derive(Debug)]
 pub struct Network {
     bridge: Namespace,
@@ -39,8 +39,12 @@ impl Network {
         static SWEPT: Once = Once::new();
         SWEPT.call_once(sweep);
         let bridge = Namespace::new();
-        bridge.ip("link add br0 type bridge forward_delay 0 stp_state 0");
-        bridge.ip("link set br0 up");
+        for name in ["br0", "br1"] {
+            bridge.ip(&format!(
+                "link add {name} type bridge forward_delay 0 stp_state 0"
+            ));
+            bridge.ip(&format!("link set {name} up"));
+        }
         Self {
             bridge,
             used: Mutex::default(),
@@ -77,6 +81,22 @@ impl Network {
     /// Puts the cable back.
     pub fn mend(&self, host: &NetHost) {
         self.bridge.ip(&format!("link set {} up", host.port));
+    }
+
+    /// Puts hosts on a bridge of their own: they see one another, and nobody of the others.
+    pub fn split_off(&self, hosts: &[&NetHost]) {
+        for host in hosts {
+            self.bridge
+                .ip(&format!("link set {} master br1", host.port));
+        }
+    }
+
+    /// Puts hosts back on the bridge of all.
+    pub fn rejoin(&self, hosts: &[&NetHost]) {
+        for host in hosts {
+            self.bridge
+                .ip(&format!("link set {} master br0", host.port));
+        }
     }
 
     fn next_address(&self) -> u8 {
@@ -120,13 +140,19 @@ impl NetHost {
 
     /// Whether this host gets a TCP connection to an address within the time.
     pub fn can_connect(&self, to: SocketAddr, limit: Duration) -> bool {
-        let attempt = format!("exec 3<>/dev/tcp/{}/{}", to.ip(), to.port());
-        let mut command = self.command("timeout");
-        command
-            .arg(limit.as_secs_f64().to_string())
-            .args(["bash", "-c", &attempt]);
-        command.output().expect("bash runs").status.success()
+        can_connect(self.namespace(), to, limit)
     }
+}
+
+/// Whether a host gets a TCP connection to an address within the time.
+pub fn can_connect(namespace: &str, to: SocketAddr, limit: Duration) -> bool {
+    let attempt = format!("exec 3<>/dev/tcp/{}/{}", to.ip(), to.port());
+    let mut command = Command::new(program("ip"));
+    command
+        .args(["netns", "exec", namespace, "timeout"])
+        .arg(limit.as_secs_f64().to_string())
+        .args(["bash", "-c", &attempt]);
+    command.output().expect("bash runs").status.success()
 }
 
 impl Namespace {
