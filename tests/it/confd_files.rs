@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use confd_haproxy::backend::Kind;
+use confd_haproxy::config::Service;
+
 use confd_haproxy::template::Template;
 
 /// Keys and values, as in the store.
@@ -155,8 +158,13 @@ fn the_example_conf_file_is_one_that_starts() {
         "etc/db.conf",
         &fs::read(root("etc/db.conf")).unwrap(),
     );
-    let tags = file.unwrap().mysql_tags(&[], &Default::default()).unwrap();
-    let names: Vec<&str> = tags.tags.iter().map(|tag| tag.name.as_str()).collect();
+    let tags = file.unwrap().tags(&Kind::ALL, &[], &Default::default());
+    let tags = tags.unwrap();
+    let names: Vec<&str> = tags
+        .tags
+        .iter()
+        .map(|tag| tag.common.name.as_str())
+        .collect();
     assert_eq!(names, ["slave3301", "slave3302"]);
     assert!(tags.warnings.is_empty(), "{:?}", tags.warnings);
 }
@@ -167,8 +175,23 @@ fn the_example_conf_file_still_starts_with_every_comment_taken_out() {
     // TLS is the exception: its certificates only matter when there is some.
     let text = text.replace("\n;ca=", "\n#ca=").replace("\n;", "\n");
     let file = confd_haproxy::config::ConfFile::parse("etc/db.conf", text.as_bytes()).unwrap();
-    let tags = file.mysql_tags(&[], &Default::default()).unwrap();
-    assert_eq!(tags.tags[1].replicas.len(), 2);
+    let tags = file.tags(&Kind::ALL, &[], &Default::default()).unwrap();
+    let names: Vec<&str> = tags
+        .tags
+        .iter()
+        .map(|tag| tag.common.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "slave3301",
+            "slave3302",
+            "mem11211",
+            "redis6379",
+            "redis6380"
+        ]
+    );
+    assert!(matches!(&tags.tags[1].service, Service::Mysql(mysql) if mysql.replicas.len() == 2));
     assert!(tags.warnings.is_empty(), "{:?}", tags.warnings);
 }
 

@@ -43,8 +43,8 @@ fn replicas_that_know_their_master_by_another_name_vote_for_it_too() {
     }
     let fresh = Redis::start();
     let listed = Listed::redis(&format!("{},{}", fresh.endpoint(), list(&group)));
-    let _checker = listed.settled(&[]);
-    assert_eq!(listed.current(), group[0].endpoint());
+    let _checker = listed.checker(&[]);
+    listed.wait_until_at(&group[0].endpoint());
 }
 
 #[test]

@@ -244,7 +244,8 @@ fn sentinels_and_servers_may_each_have_a_password() {
     let words = open.listed.servers.clone();
     for sentinel in &open.sentinels.0 {
         // A Sentinel's own password is set last, as the fixture has none.
-        sentinel.ask(&["CONFIG", "SET", "requirepass", "hidden"]);
+        let set = sentinel.ask(&["ACL", "SETUSER", "default", "on", ">hidden"]);
+        assert_eq!(set.text(), "OK");
     }
     let conf = format!(
         "[redis6379]\ntype=redismaster\nserver={}\nsentinel={}\nmaster_name={NAME}\n\

@@ -16,6 +16,8 @@ pub struct Facts {
     pub history: Option<String>,
     /// The history that it left when it was promoted.
     pub former_history: Option<String>,
+    /// Whether it keeps a backlog for replicas, as a master does from its first replica on.
+    pub backlog: bool,
     /// Why it takes no writes, in its own words.
     pub read_only: Option<String>,
 }
@@ -25,7 +27,7 @@ pub struct Facts {
 pub enum Role {
     /// It takes writes.
     Master {
-        /// Bytes of history. 0: nobody has ever replicated from it since it started empty.
+        /// Bytes of history that replicas could have read.
         offset: u64,
         /// Replicas that are connected to it.
         replicas: usize,
@@ -58,6 +60,7 @@ impl Facts {
             role: Role::read(fields)?,
             history: history("master_replid"),
             former_history: history("master_replid2"),
+            backlog: field(info, "repl_backlog_active") == Some("1"),
             read_only: None,
         })
     }
@@ -65,13 +68,8 @@ impl Facts {
     /// Whether it is a master that nobody has ever replicated from: it may have started empty a
     /// moment ago.
     pub fn is_fresh(&self) -> bool {
-        matches!(
-            self.role,
-            Role::Master {
-                offset: 0,
-                replicas: 0
-            }
-        )
+        let (offset, replicas) = (0, 0);
+        self.role == Role::Master { offset, replicas } && !self.backlog
     }
 
     /// Whether it says that it is a master.
@@ -207,6 +205,9 @@ mod tests {
             let facts = Facts::read(&master(offset, replicas), INFO).unwrap();
             assert_eq!(facts.is_fresh(), fresh, "{offset} {replicas}");
         }
+        // It had one, and nothing was ever written.
+        let facts = Facts::read(&master(0, 0), "repl_backlog_active:1\r\n").unwrap();
+        assert!(!facts.is_fresh());
     }
 
     #[test]

@@ -53,13 +53,14 @@ impl Naming {
         if let Some((named, _)) = votes.iter().find(|(_, count)| **count >= needed) {
             return Naming::Agreed((*named).clone());
         }
+        let most = votes.values().max().copied().unwrap_or_default();
         let each = sentinels.iter().map(|(sentinel, said)| match said {
             Ok(named) => format!("{sentinel} names {named}"),
             Err(why) => format!("{sentinel}: {why}"),
         });
         let each: Vec<String> = each.collect();
         Naming::Divided(format!(
-            "no {needed} of the {} Sentinels name one master ({})",
+            "no majority of the Sentinels, {most} of {}, names one master ({})",
             sentinels.len(),
             each.join("; ")
         ))
@@ -108,7 +109,7 @@ impl View<'_> {
             Some(Naming::Agreed(named)) => {
                 Fault::NotMaster(format!("the Sentinels name {named}")).into()
             }
-            Some(Naming::Divided(why)) => doubtful(why),
+            Some(Naming::Divided(_)) => doubtful("the Sentinels do not agree on it"),
         }
     }
 
