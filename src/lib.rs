@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! main → cli → commands → supervisor → watch → cycle → checker (trait)
-//!                            │                       → store   (trait)
-//!                            │                       → elect, hysteresis (pure)
+//!                            │          │            → store   (trait)
+//!                            │          │            → elect, hysteresis (pure)
+//!                            │          └→ watchdog → progress, notify
 //!                            └────→ renderer → source (trait)
 //!                                            → render → template, stage, command, haproxy
 //! ```
@@ -41,9 +42,14 @@ pub mod endpoint;
 pub mod secret;
 
 // One tag for ever, and many.
+pub mod progress;
 pub mod report;
 pub mod supervisor;
 pub mod watch;
+
+// What the service manager is told.
+pub mod notify;
+pub mod watchdog;
 
 // What one resource does, and what it needs.
 pub mod render;
