@@ -134,11 +134,11 @@ impl Job {
             return (Worry::Unclear, error.to_string());
         }
         let problems = reports.iter().flat_map(|report| &report.lines);
-        let problem = problems
+        let mut problem = problems
             .filter(|(level, _)| *level == Level::Error)
             .map(|(_, line)| line);
         let failed = reports.iter().any(|report| report.failed);
-        match problem.last() {
+        match problem.next_back() {
             Some(line) if failed => (Worry::Failing, line.clone()),
             Some(_) | None if failed => (Worry::Failing, "failed, see the log".to_owned()),
             Some(_) | None => (Worry::None, "all in sync".to_owned()),
