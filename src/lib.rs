@@ -20,6 +20,7 @@
 //!   beside `checker::mysql` that read rows do no I/O, read no clock and log nothing.
 //! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
 //!   options; only `logger` knows what a log line looks like; only `commands` knows all rooms.
+//! - A work says only to `progress` how it gets on; only `watchdog` tells the service manager.
 //! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
 //!
 //! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.

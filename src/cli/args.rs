@@ -39,6 +39,15 @@ pub const OPTIONS: [&str; 20] = [
 /// The options that only `run` has.
 pub const RUN_OPTIONS: [&str; 3] = ["store", "confdir", "allow-empty"];
 
+/// Every option that a command has.
+pub(super) fn options(command: Command) -> Vec<&'static str> {
+    let own: &[&str] = match command {
+        Command::Run => &RUN_OPTIONS,
+        Command::CheckMysqlSlave | Command::Confd => &[],
+    };
+    OPTIONS.iter().chain(own).copied().collect()
+}
+
 /// What was typed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Args {
@@ -101,16 +110,11 @@ struct Reader {
 
 impl Reader {
     fn new(words: impl Iterator<Item = OsString>, command: Command) -> Reader {
-        let own: &[&str] = if command == Command::Run {
-            &RUN_OPTIONS
-        } else {
-            &[]
-        };
         // Collected, because lexopt keeps the iterator for as long as it lives.
         let words: Vec<OsString> = words.map(two_hyphens).collect();
         Reader {
             parser: Parser::from_args(words),
-            options: OPTIONS.iter().chain(own).copied().collect(),
+            options: options(command),
             args: Args::default(),
             problems: Vec::new(),
         }

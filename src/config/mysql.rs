@@ -175,3 +175,30 @@ impl Fields {
 fn servers(candidates: Vec<Candidate>, port: Port) -> Vec<Endpoint> {
     candidates.into_iter().map(|c| c.at(port)).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn the_manual_page_has_exactly_the_keys_that_there_are() {
+        let path = "packaging/man/confd_haproxy-db.conf.5";
+        let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+        let keys = |heading: &str| -> BTreeSet<String> {
+            let (_, rest) = page.split_once(&format!("\n.Ss {heading}\n")).unwrap();
+            let part = rest.split("\n.S").next().unwrap();
+            let items = part.lines().filter_map(|l| l.strip_prefix(".It Ic "));
+            items
+                .flat_map(|l| l.split(" , "))
+                .map(str::to_owned)
+                .collect()
+        };
+        let known = OWN.iter().chain(&IGNORED).chain(&Settings::KEYS);
+        let known: BTreeSet<String> = known.map(|key| (*key).to_owned()).collect();
+        assert_eq!(&keys("MySQL") | &keys("All types"), known);
+    }
+}
