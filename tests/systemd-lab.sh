@@ -63,7 +63,8 @@ sweep() {
 take_down() {
     trap '' TERM INT HUP
     if [ -n "$unshare" ]; then
-        kill -KILL "$unshare" 2>/dev/null
+        # nspawn, which is the first process of its namespace; unshare waits for it, and ends.
+        kill -KILL $(pgrep -P "$unshare" || echo "$unshare") 2>/dev/null
         wait "$unshare" 2>/dev/null
     fi
     # Processes take a moment to go.
