@@ -4,11 +4,22 @@ TARGET     ?= x86_64-unknown-linux-musl
 CARGO      ?= cargo
 CARGO_HOME ?= $(HOME)/.cargo
 BUILT      := target/$(TARGET)/release/confd_haproxy
+VERSION    := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
+LICENCES   := target/LICENSE.dependencies
+DIST       := confd_haproxy-$(VERSION)-x86_64-linux
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+DESTDIR    ?=
+
+# The time of everything in a package: the sources', so that the same sources give the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y Cargo.lock)
+export SOURCE_DATE_EPOCH
 
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help lint test servers bench demo clean rust-target FORCE
+.PHONY: all help install dist rpm lint test servers bench demo clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -29,6 +40,27 @@ $(BUILT): FORCE | rust-target
 rust-target:
 	@if command -v rustup >/dev/null; then \
 	  rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET); fi
+
+# What is linked in changes with Cargo.lock only.
+$(LICENCES): Cargo.lock packaging/licences.sh packaging/LICENSE.runtime | $(BUILT)
+	CARGO=$(CARGO) packaging/licences.sh $@
+
+install: all $(LICENCES) ## install; variables: DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc)
+	BINARY=bin/confd_haproxy LICENCES=$(LICENCES) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) \
+	  SYSCONFDIR=$(SYSCONFDIR) packaging/install.sh
+
+dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
+	rm -rf target/dist/$(DIST) && mkdir -p target/dist/$(DIST)
+	cp -R -P bin etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
+	cp -R packaging/man target/dist/$(DIST)/man
+	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
+	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
+	rm -rf target/dist/$(DIST)
+
+rpm: all $(LICENCES) ## an RPM for CentOS 7 to 10, in target/rpm (with rpmbuild)
+	@command -v rpmbuild >/dev/null || tests/setup.sh packaging
+	VERSION=$(VERSION) BINARY=bin/confd_haproxy LICENCES=$(LICENCES) packaging/rpm.sh target/rpm
+	@ls -l target/rpm/*.rpm
 
 lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, imports
 	$(CARGO) fmt --check

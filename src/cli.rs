@@ -186,6 +186,9 @@ fn list() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
     use super::*;
 
     fn said(argv: &[&str]) -> String {
@@ -306,5 +309,52 @@ mod tests {
                 .lines()
                 .all(|line| line.chars().count() <= 80)
         );
+    }
+    /// The source of a manual page.
+    fn page(name: &str) -> String {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/man");
+        fs::read_to_string(dir.join(name)).unwrap()
+    }
+
+    /// The part of a page under a heading of the second order.
+    fn part<'a>(page: &'a str, heading: &str) -> &'a str {
+        let (_, rest) = page.split_once(&format!("\n.Ss {heading}\n")).unwrap();
+        rest.split("\n.S").next().unwrap()
+    }
+
+    /// The options that mdoc's source names, but for those of one letter.
+    fn named(page: &str) -> BTreeSet<&str> {
+        let words: Vec<&str> = page.split_whitespace().collect();
+        let flags = words.windows(2).filter(|pair| pair[0].ends_with("Fl"));
+        let names = flags.map(|pair| pair[1].trim_start_matches('-'));
+        names.filter(|name| name.len() > 1).collect()
+    }
+
+    #[test]
+    fn the_manual_pages_name_exactly_the_options_that_there_are() {
+        let program = page("confd_haproxy.8");
+        let mysql = page("checkmysqlslave.8");
+        for command in Command::ALL {
+            let word = command.word();
+            let own = match command.is_linked() {
+                true => page(&format!("{word}.8")),
+                false => part(&program, word).to_owned(),
+            };
+            let mut found = named(&own);
+            if command == Command::Run {
+                found.extend(named(&mysql));
+            }
+            let options = args::options(command);
+            let there_are: BTreeSet<&str> = if command == Command::Confd {
+                let flags = confd::SETTINGS.iter().map(|setting| setting.flag);
+                flags.chain(["help", "version"]).collect()
+            } else {
+                options.iter().map(String::as_str).collect()
+            };
+            assert_eq!(found, there_are, "{command:?}");
+        }
+        for option in named(part(&program, "General options")) {
+            said(&["x", &format!("--{option}")]);
+        }
     }
 }

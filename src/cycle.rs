@@ -21,6 +21,9 @@ use crate::store::{Entry, Store, StoreError, Swap, Version};
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest such pause: how late a repaired store may be noticed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What reading and writing the key may take in one cycle: each of them the store's own timeout,
+/// twice where a request is repeated.
+const STORE_TIME: Duration = Duration::from_secs(15);
 
 /// How a tag is to be treated.
 #[derive(Debug, Clone)]
@@ -117,6 +120,12 @@ impl Tag {
             next: self.next(&outcome, started),
             outcome,
         }
+    }
+
+    /// How long a cycle may take when everything takes as long as it may: a check and a survey,
+    /// which asks the primary before the candidates, twice the timeout for each; and the store.
+    pub fn longest_cycle(&self) -> Duration {
+        self.policy.timeout * 8 + STORE_TIME
     }
 
     /// Waits for the next cycle, or for the server in use to close its idle connection.

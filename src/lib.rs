@@ -3,8 +3,9 @@
 //!
 //! ```text
 //! main → cli → commands → supervisor → watch → cycle → checker (trait)
-//!                            │                       → store   (trait)
-//!                            │                       → elect, hysteresis (pure)
+//!                            │          │            → store   (trait)
+//!                            │          │            → elect, hysteresis (pure)
+//!                            │          └→ watchdog → progress, notify
 //!                            └────→ renderer → source (trait)
 //!                                            → render → template, stage, command, haproxy
 //! ```
@@ -19,6 +20,7 @@
 //!   beside `checker::mysql` that read rows do no I/O, read no clock and log nothing.
 //! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
 //!   options; only `logger` knows what a log line looks like; only `commands` knows all rooms.
+//! - A work says only to `progress` how it gets on; only `watchdog` tells the service manager.
 //! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
 //!
 //! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.
@@ -41,9 +43,14 @@ pub mod endpoint;
 pub mod secret;
 
 // One tag for ever, and many.
+pub mod progress;
 pub mod report;
 pub mod supervisor;
 pub mod watch;
+
+// What the service manager is told.
+pub mod notify;
+pub mod watchdog;
 
 // What one resource does, and what it needs.
 pub mod render;

@@ -8,7 +8,7 @@ use std::env;
 use std::fmt::{self, Write as _};
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::panic::{self, AssertUnwindSafe};
 
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
@@ -39,13 +39,29 @@ pub fn init(level: LevelFilter, journal: bool) -> Result<(), SetLoggerError> {
 
 /// Whether stderr is the journal's: then lines carry a priority and no time.
 pub fn is_journal() -> bool {
-    let Some(stream) = env::var_os("JOURNAL_STREAM") else {
-        return false;
-    };
-    match fs::metadata("/proc/self/fd/2") {
-        Ok(stderr) => stream == format!("{}:{}", stderr.dev(), stderr.ino()).as_str(),
-        Err(_) => true,
+    let stderr = fs::metadata("/proc/self/fd/2");
+    match (env::var_os("JOURNAL_STREAM"), stderr) {
+        (Some(stream), Ok(stderr)) => {
+            stream == format!("{}:{}", stderr.dev(), stderr.ino()).as_str()
+        }
+        (Some(_), Err(_)) => true,
+        // systemd says it from version 231 on; CentOS 7 has 219.
+        (None, Ok(stderr)) => {
+            env::var_os("NOTIFY_SOCKET").is_some() && stderr.file_type().is_socket()
+        }
+        (None, Err(_)) => false,
     }
+}
+
+/// Says on stderr why the program cannot go on, where there is no logger yet; to the journal as
+/// errors.
+pub fn complain(problems: &str) {
+    let prefix = if is_journal() { "<3>" } else { "" };
+    let lines: String = problems
+        .lines()
+        .map(|line| format!("{prefix}{line}\n"))
+        .collect();
+    let _ = io::stderr().lock().write_all(lines.as_bytes());
 }
 
 struct Logger {
@@ -182,9 +198,12 @@ fn escape(out: &mut String, c: char) {
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
+    use std::os::fd::OwnedFd;
+    use std::os::unix::net::UnixStream;
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::scratch::Scratch;
 
     fn journal_line(level: Level, target: &str, text: &str) -> String {
         let mut out = Vec::new();
@@ -266,6 +285,45 @@ mod tests {
     }
 
     #[test]
+    fn an_old_systemd_is_recognised_by_a_socket_and_its_wish_to_be_told() {
+        let journal = |notify: Option<&str>, stderr: Stdio| {
+            let mut child = child("is_journal");
+            child.env_remove("JOURNAL_STREAM").stderr(stderr);
+            if let Some(path) = notify {
+                child.env("NOTIFY_SOCKET", path);
+            }
+            let output = child.output().unwrap().stdout;
+            String::from_utf8(output).unwrap().contains("journal=true")
+        };
+        let socket = || Stdio::from(OwnedFd::from(UnixStream::pair().unwrap().0));
+        assert!(journal(Some("/run/notify"), socket()));
+        assert!(!journal(None, socket()));
+        assert!(!journal(Some("/run/notify"), Stdio::null()));
+    }
+
+    #[test]
+    fn complaints_are_errors_line_by_line_in_the_journal_and_plain_elsewhere() {
+        let complaint = |stream: &str, stderr: &str| {
+            let mut command = Command::new("sh");
+            command
+                .args(["-c", &format!("exec \"$0\" \"$@\" 2>{stderr}")])
+                .arg(env::current_exe().unwrap())
+                .args(["logger::tests::child_process", "--exact", "--nocapture"])
+                .env("LOGGER_TEST", "complain")
+                .env("JOURNAL_STREAM", stream);
+            command.output().unwrap();
+            fs::read_to_string(stderr).unwrap()
+        };
+        let dir = Scratch::new();
+        let path = dir.file("stderr", "");
+        let found = fs::metadata(&path).unwrap();
+        let path = path.to_str().unwrap();
+        let own = format!("{}:{}", found.dev(), found.ino());
+        assert_eq!(complaint(&own, path), "<3>no such file\n<3>no tag\n");
+        assert_eq!(complaint("1:2", path), "no such file\nno tag\n");
+    }
+
+    #[test]
     fn a_line_on_the_terminal_has_time_level_and_tag() {
         let output = child("terminal").output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
@@ -300,6 +358,7 @@ mod tests {
     fn child_process() {
         match env::var("LOGGER_TEST").as_deref() {
             Ok("is_journal") => println!("journal={}", is_journal()),
+            Ok("complain") => complain("no such file\nno tag"),
             Ok("terminal") => {
                 init(LevelFilter::Info, false).unwrap();
                 log::info!(target: "slave3301", "slave3301 in consul is ok");
@@ -321,7 +380,8 @@ mod tests {
         let mut command = Command::new(env::current_exe().unwrap());
         command
             .args(["logger::tests::child_process", "--exact", "--nocapture"])
-            .env("LOGGER_TEST", task);
+            .env("LOGGER_TEST", task)
+            .env_remove("NOTIFY_SOCKET");
         command
     }
 }

@@ -10,6 +10,7 @@ use std::thread;
 use confd_haproxy::checker::probe;
 use confd_haproxy::cli::{self, Invocation};
 use confd_haproxy::commands;
+use confd_haproxy::logger;
 
 fn main() -> ExitCode {
     keep_quiet_about_probes();
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            let _ = writeln!(io::stderr(), "{error}");
+            logger::complain(&error.to_string());
             ExitCode::from(error.exit_code())
         }
     }

@@ -3,7 +3,7 @@
 
 use log::Level;
 
-use crate::backend::{Cause, Key, Kind};
+use crate::backend::{Cause, Key, Kind, TagName};
 use crate::checker::{Candidate, Degraded, Health, Survey};
 use crate::endpoint::{Endpoint, Port};
 use crate::store::StoreError;
@@ -139,6 +139,40 @@ impl Outcome {
         }
     }
 
+    /// The tag's server and health in a few words, for a line that has all tags in it.
+    pub fn brief(&self, tag: &TagName) -> String {
+        match self {
+            Outcome::Kept { server, health } => format!("{tag} → {server} {}", plain(health)),
+            Outcome::Falling {
+                server,
+                health,
+                seen,
+                needed,
+            } => format!("{tag} → {server} {} ({seen} of {needed})", plain(health)),
+            Outcome::Moved {
+                to, dry_run: false, ..
+            } => format!("{tag} → {} {}", to.server, plain(&to.health)),
+            Outcome::Moved { from, to, .. } => {
+                let from = place(from.as_ref());
+                format!("{tag} → {from}, would move to {} (dry run)", to.server)
+            }
+            Outcome::PortChanged { server, .. } => format!("{tag} → {server} up"),
+            Outcome::NoCandidate { server, why, .. } => {
+                let server = place(server.as_ref());
+                format!("{tag} → {server}, nobody can take over: {why}")
+            }
+            Outcome::LostRace { .. } => format!("{tag}: moved by another checker"),
+            Outcome::Blind {
+                server,
+                health,
+                error,
+            } => format!("{tag} → {server} {}: {error}", plain(health)),
+            Outcome::StoreFailed { server, error } => {
+                format!("{tag} → {}: {error}", place(server.as_ref()))
+            }
+        }
+    }
+
     /// The line for the log, without the logger's prefix. `store` is the store's word. Each kind of
     /// tag has the phrases of the original's script for it.
     pub fn line(&self, key: &Key, store: &str) -> (Level, String) {
@@ -262,6 +296,18 @@ fn kept(key: &Key, store: &str, server: &Endpoint, health: &Health) -> (Level, S
             format!("{tag} stays on {server}, whose health is {health}"),
         ),
     }
+}
+
+/// Without the lag of a server that is up, which changes all the time.
+fn plain(health: &Health) -> String {
+    match health {
+        Health::Up { .. } => "up".to_owned(),
+        Health::Degraded(_) | Health::Down(_) | Health::Unknown(_) => health.to_string(),
+    }
+}
+
+fn place(server: Option<&Endpoint>) -> String {
+    server.map_or_else(|| "nowhere".to_owned(), ToString::to_string)
 }
 
 fn wording(dry_run: bool) -> (&'static str, &'static str) {
@@ -394,6 +440,37 @@ mod tests {
              incomplete (primary 10.0.21.5:3301: down: connection refused)"
         );
         assert_eq!(outcome.state(), State::Down);
+    }
+
+    #[test]
+    fn the_brief_form_is_tag_server_and_health() {
+        let brief = |outcome: &Outcome| outcome.brief(&"slave3301".parse().unwrap());
+        let kept = |health| Outcome::Kept {
+            server: server("10.0.21.5:3301"),
+            health,
+        };
+        let cases = [
+            (kept(Health::Up { lag: Some(7) }), "slave3301 → 10.0.21.5:3301 up"),
+            (
+                kept(Health::Degraded(Degraded::StandIn)),
+                "slave3301 → 10.0.21.5:3301 degraded: the primary is standing in",
+            ),
+            (moved(false), "slave3301 → 10.0.21.5:3301 up"),
+            (
+                moved(true),
+                "slave3301 → 10.0.21.7:3301, would move to 10.0.21.5:3301 (dry run)",
+            ),
+            (
+                Outcome::StoreFailed {
+                    server: None,
+                    error: StoreError("timed out".to_owned()),
+                },
+                "slave3301 → nowhere: timed out",
+            ),
+        ];
+        for (outcome, wanted) in cases {
+            assert_eq!(brief(&outcome), wanted);
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use log::Level;
 use crate::backend::Cause;
 use crate::backoff::Backoff;
 use crate::command::{self, CommandResult};
+use crate::notify;
 use crate::random::random;
 use crate::render::entries::{Checked, Entries};
 use crate::render::state::State;
@@ -464,13 +465,16 @@ impl Report {
     }
 }
 
-/// Runs a command of the resource, without our secrets in its environment.
+/// Runs a command of the resource, without our secrets in its environment, and without what
+/// systemd wants to know of us: a HAProxy that is started would answer it.
 fn run(line: &str, timeout: Duration) -> Result<(), String> {
     let said = |output: &str| match output.trim() {
         "" => String::new(),
         output => format!(": {output}"),
     };
-    match command::run(line, timeout, &[("CONSUL_HTTP_TOKEN", None)]) {
+    let ours = notify::VARIABLES.into_iter().chain(["CONSUL_HTTP_TOKEN"]);
+    let without: Vec<(&str, Option<&str>)> = ours.map(|name| (name, None)).collect();
+    match command::run(line, timeout, &without) {
         CommandResult::Success { .. } => Ok(()),
         CommandResult::Failed { status, output } => Err(format!("{status}{}", said(&output))),
         CommandResult::TimedOut { output } => Err(format!(

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use crate::backoff::Backoff;
+use crate::progress::{Progress, Worry};
 use crate::random::random;
 use crate::render::{Renderer, Report, TARGET};
-use crate::source::Source;
+use crate::source::{Snapshot, Source, SourceError};
 
 /// How long a watch waits before it looks after the files all the same: somebody may have edited
 /// one.
@@ -17,6 +18,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const REMINDER: Duration = Duration::from_secs(60);
 /// The pause after a source failed, at first and at most.
 const SOURCE_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+
+/// What reading all keys may take, and finding out that they cannot be read.
+const READING: Duration = Duration::from_secs(30);
+/// What a resource may take besides its commands: HAProxy's socket, and the disk.
+const RENDERING: Duration = Duration::from_secs(30);
+/// What one key may cost: a template may ask the name service for it, more than once.
+const NAMING: Duration = Duration::from_secs(6);
 
 /// Resources and where their keys come from.
 #[derive(Debug)]
@@ -38,24 +46,29 @@ impl Job {
 
     /// One pass of every resource. Returns whether all went well.
     pub fn once(&mut self) -> bool {
-        let (answered, reports) = self.pass();
-        answered && reports.iter().all(|report| !report.failed)
+        let read = self.read();
+        let reports = self.bring_about(&read);
+        read.is_ok() && reports.iter().all(|report| !report.failed)
     }
 
     /// A pass at each interval, for ever, and earlier where a reload is still to be made.
-    pub fn every(&mut self, interval: Duration) -> ! {
+    pub fn every(&mut self, interval: Duration, progress: &Progress) -> ! {
         loop {
-            let (_, reports) = self.pass();
-            thread::sleep(time_left(&reports, interval));
+            let reports = self.pass(progress);
+            let pause = time_left(&reports, interval);
+            progress.expect_within(pause);
+            thread::sleep(pause);
         }
     }
 
     /// A pass whenever something changed, for ever.
-    pub fn watch(&mut self) -> ! {
+    pub fn watch(&mut self, progress: &Progress) -> ! {
         let mut pause = Backoff::new(SOURCE_PAUSE.0, SOURCE_PAUSE.1);
         loop {
-            let (_, reports) = self.pass();
-            match self.source.wait(time_left(&reports, LOOK_AGAIN)) {
+            let reports = self.pass(progress);
+            let at_most = time_left(&reports, LOOK_AGAIN);
+            progress.expect_within(at_most + SOURCE_PAUSE.1);
+            match self.source.wait(at_most) {
                 Ok(_) => pause.succeeded(),
                 Err(error) => {
                     self.tell(&error.to_string());
@@ -66,9 +79,19 @@ impl Job {
         }
     }
 
-    /// Whether the source answered, and what was done. Without an answer, what is left to do from
-    /// earlier passes is done.
-    fn pass(&mut self) -> (bool, Vec<Report>) {
+    /// One pass that says how it gets on.
+    fn pass(&mut self, progress: &Progress) -> Vec<Report> {
+        progress.expect_within(READING);
+        let read = self.read();
+        let keys = read.as_ref().map_or(0, |snapshot| snapshot.pairs.len());
+        progress.expect_within(self.longest_rendering(keys));
+        let reports = self.bring_about(&read);
+        let (worry, state) = self.state(read.err(), &reports);
+        progress.say(worry, &format!("renderer: {state}"));
+        reports
+    }
+
+    fn read(&mut self) -> Result<Snapshot, SourceError> {
         let read = self.source.read();
         match &read {
             Err(error) => self.tell(&error.to_string()),
@@ -77,11 +100,49 @@ impl Job {
             }
             Ok(_) => {}
         }
-        let pass = |renderer: &mut Renderer| match &read {
+        read
+    }
+
+    /// Every resource in turn. Without an answer of the source, what is left to do from earlier
+    /// passes is done.
+    fn bring_about(&mut self, read: &Result<Snapshot, SourceError>) -> Vec<Report> {
+        let pass = |renderer: &mut Renderer| match read {
             Ok(snapshot) => renderer.pass(snapshot, Instant::now()),
             Err(_) => renderer.catch_up(Instant::now()),
         };
-        (read.is_ok(), self.renderers.iter_mut().map(pass).collect())
+        self.renderers.iter_mut().map(pass).collect()
+    }
+
+    /// When each command and each name takes as long as it may.
+    fn longest_rendering(&self, keys: usize) -> Duration {
+        let names = NAMING.saturating_mul(u32::try_from(keys).unwrap_or(u32::MAX));
+        let one = |renderer: &Renderer| {
+            let resource = renderer.resource();
+            let commands = resource
+                .check_cmd_timeout
+                .saturating_add(resource.reload_cmd_timeout);
+            commands.saturating_add(names).saturating_add(RENDERING)
+        };
+        self.renderers
+            .iter()
+            .map(one)
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    fn state(&self, error: Option<SourceError>, reports: &[Report]) -> (Worry, String) {
+        if let Some(error) = error {
+            return (Worry::Unclear, error.to_string());
+        }
+        let problems = reports.iter().flat_map(|report| &report.lines);
+        let mut problem = problems
+            .filter(|(level, _)| *level == Level::Error)
+            .map(|(_, line)| line);
+        let failed = reports.iter().any(|report| report.failed);
+        match problem.next_back() {
+            Some(line) if failed => (Worry::Failing, line.clone()),
+            Some(_) | None if failed => (Worry::Failing, "failed, see the log".to_owned()),
+            Some(_) | None => (Worry::None, "all in sync".to_owned()),
+        }
     }
 
     /// Says a trouble when it is new, and now and then as long as it lasts.

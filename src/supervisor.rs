@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
 use crate::checker::probe::panic_text;
+use crate::notify::Notifier;
+use crate::progress::{Board, Progress, Worry};
 use crate::random::random;
+use crate::watchdog;
 
 /// The stack of a tag's thread, in bytes: it waits and decides; probes have their own. Debug
 /// builds need far more.
@@ -27,39 +30,53 @@ pub struct Work {
     pub name: String,
     /// The stack of its thread, in bytes.
     pub stack: usize,
-    /// Does it; a return ends the thread, a panic starts it again.
-    pub run: Box<dyn Fn() + Send>,
+    /// Does it; a return ends the thread, a panic starts it again. It says how it gets on.
+    pub run: Box<dyn FnMut(&Progress) + Send>,
 }
 
 /// Does every work, each in a thread of its own. The starts are spread over `interval`, so that
-/// many tags do not ask their servers in step.
+/// many tags do not ask their servers in step. The notifier, if there is one, is told how all of
+/// them get on.
 ///
 /// # Errors
 /// When a thread cannot be started.
-pub fn run(works: Vec<Work>, interval: Duration) -> io::Result<()> {
+pub fn run(works: Vec<Work>, interval: Duration, notifier: Option<&Notifier>) -> io::Result<()> {
     let gap = interval / u32::try_from(works.len()).unwrap_or(u32::MAX).max(1);
+    let board = Board::new();
     let start = |(index, work): (u32, Work)| {
-        let builder = thread::Builder::new()
-            .name(work.name.clone())
-            .stack_size(work.stack);
-        builder.spawn(move || {
-            thread::sleep(gap * index);
-            tend(&work, RESTART);
-        })
+        let progress = board.join(&work.name);
+        start(work, gap * index, progress)
     };
     let threads: io::Result<Vec<JoinHandle<()>>> = (0u32..).zip(works).map(start).collect();
-    for thread in threads? {
+    let threads = threads?;
+    if let Some(notifier) = notifier {
+        watchdog::attend(&board, notifier);
+    }
+    for thread in threads {
         // Cannot fail: `tend` catches every panic.
         drop(thread.join());
     }
     Ok(())
 }
 
-fn tend(work: &Work, (first, longest): (Duration, Duration)) {
+fn start(mut work: Work, delay: Duration, progress: Progress) -> io::Result<JoinHandle<()>> {
+    let builder = thread::Builder::new()
+        .name(work.name.clone())
+        .stack_size(work.stack);
+    builder.spawn(move || {
+        progress.expect_within(delay);
+        progress.started();
+        thread::sleep(delay);
+        tend(&mut work, &progress, RESTART);
+    })
+}
+
+fn tend(work: &mut Work, progress: &Progress, (first, longest): (Duration, Duration)) {
     let mut pause = Backoff::new(first, longest);
     loop {
         let started = Instant::now();
-        let Err(payload) = panic::catch_unwind(AssertUnwindSafe(|| (work.run)())) else {
+        let run = AssertUnwindSafe(|| (work.run)(progress));
+        let Err(payload) = panic::catch_unwind(run) else {
             return;
         };
         if started.elapsed() > longest {
@@ -68,7 +85,10 @@ fn tend(work: &Work, (first, longest): (Duration, Duration)) {
         pause.failed(Instant::now(), random());
         let (name, text) = (work.name.as_str(), panic_text(&*payload));
         log::error!(target: name, "{name} failed: {text}; it starts again");
-        thread::sleep(pause.remaining(Instant::now()));
+        let pause = pause.remaining(Instant::now());
+        progress.expect_within(pause);
+        progress.say(Worry::Failing, &format!("{name} failed: {text}"));
+        thread::sleep(pause);
     }
 }
 
@@ -80,7 +100,6 @@ impl fmt::Debug for Work {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
     use std::sync::mpsc;
 
     use super::*;
@@ -88,11 +107,10 @@ mod tests {
     /// Panics so many times, then says each time that it runs.
     fn fragile(name: &str, panics: usize) -> (Work, mpsc::Receiver<()>) {
         let (ran, receiver) = mpsc::channel();
-        let left = Mutex::new(panics);
-        let run = Box::new(move || {
-            let mut left = left.lock().unwrap_or_else(|e| e.into_inner());
-            if *left > 0 {
-                *left -= 1;
+        let mut left = panics;
+        let run = Box::new(move |_: &Progress| {
+            if left > 0 {
+                left -= 1;
                 panic!("a driver gave up");
             }
             while ran.send(()).is_ok() {
@@ -111,15 +129,35 @@ mod tests {
 
     #[test]
     fn a_work_that_panics_starts_again_and_no_other_notices() {
+        let board = Board::new();
         let (weak, weak_ran) = fragile("weak", 2);
         let (strong, strong_ran) = fragile("strong", 0);
         let brief = (Duration::from_millis(10), Duration::from_millis(20));
-        thread::spawn(move || tend(&weak, brief));
-        thread::spawn(move || tend(&strong, brief));
+        for mut work in [weak, strong] {
+            let progress = board.join(&work.name);
+            thread::spawn(move || tend(&mut work, &progress, brief));
+        }
         let limit = Duration::from_secs(20);
         for _ in 0..3 {
             strong_ran.recv_timeout(limit).unwrap();
             weak_ran.recv_timeout(limit).unwrap();
         }
+    }
+    #[test]
+    fn a_work_that_panicked_gets_on_while_it_waits_for_its_restart() {
+        let board = Board::new();
+        let (mut work, _ran) = fragile("weak", usize::MAX);
+        let progress = board.join(&work.name);
+        let pause = Duration::from_secs(3600);
+        thread::spawn(move || {
+            progress.started();
+            progress.expect_within(Duration::ZERO);
+            tend(&mut work, &progress, (pause, pause));
+        });
+        let mut seen = 0;
+        while !board.summary().starts_with("weak failed: a driver gave up") {
+            seen = board.wait(seen, Duration::from_secs(20));
+        }
+        assert!(board.late(Instant::now() + pause / 2).is_empty());
     }
 }

@@ -9,6 +9,7 @@ use crate::backend::TagName;
 use crate::checker::{Health, Wake};
 use crate::cycle::Tag;
 use crate::outcome::{Outcome, State};
+use crate::progress::{Progress, Worry};
 use crate::report::Reporter;
 use crate::supervisor::{STACK, Work};
 
@@ -34,7 +35,7 @@ impl Plan {
         Work {
             name: self.name.to_string(),
             stack: STACK,
-            run: Box::new(move || watch((self.make)(), quiet)),
+            run: Box::new(move |progress| watch((self.make)(), quiet, progress)),
         }
     }
 }
@@ -60,15 +61,29 @@ pub fn once(plans: Vec<Plan>) -> io::Result<State> {
 }
 
 /// One cycle after the other.
-fn watch(mut tag: Tag, quiet: bool) {
+fn watch(mut tag: Tag, quiet: bool, progress: &Progress) {
+    let name = tag.key().tag().clone();
     let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), quiet);
     let mut early = EarlyStart::default();
     loop {
+        progress.expect_within(tag.longest_cycle());
         let report = tag.run();
-        reporter.report(&report.outcome, Instant::now());
+        let now = Instant::now();
+        reporter.report(&report.outcome, now);
+        progress.say(worry(&report.outcome), &report.outcome.brief(&name));
         early.judge(&report.outcome);
+        progress.expect_within(report.next.saturating_duration_since(now));
         let wake = tag.wait(report.next);
         thread::sleep(early.pause(wake, report.next.saturating_duration_since(Instant::now())));
+    }
+}
+
+fn worry(outcome: &Outcome) -> Worry {
+    match outcome.state() {
+        State::Ok => Worry::None,
+        State::Degraded => Worry::Impaired,
+        State::Down => Worry::Failing,
+        State::Unknown => Worry::Unclear,
     }
 }
 
@@ -206,7 +221,7 @@ mod tests {
         let (weak, weak_asked) = fragile("weak", 1);
         let (strong, strong_asked) = fragile("strong", 0);
         let works = vec![weak.work(true), strong.work(true)];
-        thread::spawn(move || supervisor::run(works, Duration::from_millis(2)));
+        thread::spawn(move || supervisor::run(works, Duration::from_millis(2), None));
         let limit = Duration::from_secs(20);
         for _ in 0..3 {
             strong_asked.recv_timeout(limit).unwrap();

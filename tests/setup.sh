@@ -4,14 +4,14 @@
 #   tests/setup.sh                   everything
 #   tests/setup.sh mariadb consul    only these groups
 #
-# Groups: tools mariadb haproxy memcached redis go consul mysql. Run again, it does only what is
-# missing. Debian packages go into the system; Consul and MySQL, which Debian 12 does not have,
+# Groups: tools packaging mariadb haproxy memcached redis go consul mysql. Run again, it does only
+# what is missing. Debian packages go into the system; Consul and MySQL, which Debian 12 does not have,
 # go into target/servers, from the suites of the same Debian mirror that do.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 servers=$root/target/servers
-all_groups=(tools mariadb haproxy memcached redis go consul mysql)
+all_groups=(tools packaging mariadb haproxy memcached redis go consul mysql)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 updated=
 
@@ -126,6 +126,8 @@ setup_mysql() {
 setup_group() {
     case $1 in
     tools) packages tools iproute2 util-linux procps curl ca-certificates gcc libc6-dev file ;;
+    # systemd itself is not on every machine, and systemd-analyze looks for manual pages with man.
+    packaging) packages packaging rpm rpmlint mandoc man-db systemd systemd-container ;;
     mariadb) packages mariadb mariadb-server ;;
     haproxy) packages haproxy haproxy ;;
     memcached) packages memcached memcached ;;
@@ -140,6 +142,7 @@ setup_group() {
 version() {
     case $1 in
     tools) ip -V ;;
+    packaging) printf '%s, %s\n' "$(rpm --version)" "$(systemd-nspawn --version | head -n 1)" ;;
     mariadb) mariadbd --version ;;
     haproxy) haproxy -v | head -n 1 ;;
     memcached) memcached --version ;;

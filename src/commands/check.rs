@@ -16,6 +16,7 @@ use crate::config::{self, Fallback, Service};
 use crate::cycle::{Policy, Tag};
 use crate::error::Error;
 use crate::logger;
+use crate::notify::Notifier;
 use crate::resolve::Resolver;
 use crate::store::Store;
 use crate::store::consul::{self, Consul};
@@ -38,7 +39,7 @@ pub fn run(args: Args, kind: Kind) -> Result<u8, Error> {
             .map_err(|e| no_threads(&e));
     }
     let works: Vec<Work> = plans.into_iter().map(|plan| plan.work(journal)).collect();
-    supervisor::run(works, interval(&start))
+    supervisor::run(works, interval(&start), notifier().as_ref())
         .map(|()| 0)
         .map_err(|e| no_threads(&e))
 }
@@ -97,6 +98,14 @@ pub(super) fn interval(start: &Start) -> Duration {
         .map(|tag| tag.common.rules.interval)
         .min()
         .unwrap_or_default()
+}
+
+/// The service manager, if there is one that wants to be told how we get on.
+pub(super) fn notifier() -> Option<Notifier> {
+    Notifier::find(&|name| env::var_os(name)).unwrap_or_else(|problem| {
+        log::warn!(target: cli::PROGRAM, "{problem}");
+        None
+    })
 }
 
 /// One problem with what the user gave.

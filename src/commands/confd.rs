@@ -2,11 +2,14 @@
 
 use std::env;
 use std::path::Path;
+use std::time::Duration;
 
+use super::check;
 use crate::cli::ConfdArgs;
 use crate::cli::confd::{BackendKind, ConfdOptions, Mode};
 use crate::error::Error;
 use crate::logger;
+use crate::progress::Progress;
 use crate::render::{Manner, Renderer, TARGET};
 use crate::renderer::Job;
 use crate::resolve::Resolver;
@@ -16,6 +19,10 @@ use crate::source::consul::ConsulSource;
 use crate::source::env::EnvSource;
 use crate::source::file::FileSource;
 use crate::store::consul;
+use crate::supervisor::{self, Work};
+
+/// The stack of a renderer's thread, in bytes: templates may be nested deeply.
+const STACK: usize = 8 << 20;
 
 /// Runs the command to its end, which comes only with `-onetime`, and gives the exit code.
 ///
@@ -34,6 +41,44 @@ pub fn run(args: ConfdArgs) -> Result<u8, Error> {
         keep_stage_file: options.keep_stage_file,
         allow_empty: options.allow_empty,
     };
+    let (mut job, all_good) = job(&options, manner)?;
+    log::info!(target: TARGET, "Starting confd");
+    let mode = options.mode;
+    if mode == Mode::OneTime {
+        return Ok(if job.once() && all_good { 0 } else { 1 });
+    }
+    let again = move || self::job(&options, manner).map(|(job, _)| Some(job));
+    let works = vec![work(job, Box::new(again), mode)];
+    supervisor::run(works, Duration::ZERO, check::notifier().as_ref())
+        .map_err(|e| check::no_threads(&e))?;
+    // Its thread has ended, and has said why.
+    Ok(1)
+}
+
+/// Makes a job again, after a panic; `None` if there is nothing left to do.
+pub(super) type MakeJob = Box<dyn Fn() -> Result<Option<Job>, Error> + Send>;
+
+/// The work of a renderer that goes on for ever.
+pub(super) fn work(first: Job, again: MakeJob, mode: Mode) -> Work {
+    let mut first = Some(first);
+    let run = Box::new(move |progress: &Progress| {
+        let job = first.take().map_or_else(&again, |job| Ok(Some(job)));
+        match (job, mode) {
+            (Ok(Some(mut job)), Mode::Interval(interval)) => job.every(interval, progress),
+            (Ok(Some(mut job)), Mode::Watch | Mode::OneTime) => job.watch(progress),
+            (Ok(None), _) => {}
+            (Err(error), _) => log::error!(target: TARGET, "{error}"),
+        }
+    });
+    Work {
+        name: "renderer".to_owned(),
+        stack: STACK,
+        run,
+    }
+}
+
+/// Everything that is to be rendered. Returns also whether all resources can be.
+fn job(options: &ConfdOptions, manner: Manner) -> Result<(Job, bool), Error> {
     let (renderers, all_good) = renderers(&options.confdir, &options.prefix, manner);
     if renderers.is_empty() {
         let confd = options.confdir.join("conf.d").display().to_string();
@@ -41,14 +86,8 @@ pub fn run(args: ConfdArgs) -> Result<u8, Error> {
             "there is no resource to work on in {confd}"
         )));
     }
-    let source = source(&options, prefixes(&renderers))?;
-    log::info!(target: TARGET, "Starting confd");
-    let mut job = Job::new(source, renderers);
-    match options.mode {
-        Mode::OneTime => Ok(if job.once() && all_good { 0 } else { 1 }),
-        Mode::Watch => job.watch(),
-        Mode::Interval(interval) => job.every(interval),
-    }
+    let source = source(options, prefixes(&renderers))?;
+    Ok((Job::new(source, renderers), all_good))
 }
 
 /// The resources of a directory that can be worked on; what is wrong with others is logged.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::{check, confd};
 use crate::backend::Kind;
+use crate::cli::confd::Mode;
 use crate::cli::{Args, Start};
 use crate::error::Error;
 use crate::render::{Manner, Renderer, TARGET};
@@ -19,9 +20,6 @@ use crate::store::Store;
 use crate::store::file::FileStore;
 use crate::supervisor::{self, Work};
 use crate::watch;
-
-/// The renderer's stack, in bytes: templates may be nested deeply.
-const STACK: usize = 8 << 20;
 
 /// Runs the command to its end, which comes only with `--once`, and gives the exit code.
 ///
@@ -44,12 +42,13 @@ pub fn run(args: Args) -> Result<u8, Error> {
     }
     let mut works: Vec<Work> = plans.into_iter().map(|plan| plan.work(journal)).collect();
     let interval = check::interval(&start);
-    // Once here, so that what is wrong with it is known before anything starts.
-    if job(&start, &resolver)?.is_some() {
+    // Here, so that what is wrong with it is known before anything starts.
+    if let Some(first) = job(&start, &resolver)? {
+        let again = Box::new(move || job(&start, &resolver));
         // The first starts at once: the port must not wait for the other starts.
-        works.insert(0, renderer(start, resolver));
+        works.insert(0, confd::work(first, again, Mode::Watch));
     }
-    supervisor::run(works, interval)
+    supervisor::run(works, interval, check::notifier().as_ref())
         .map(|()| 0)
         .map_err(|e| check::no_threads(&e))
 }
@@ -70,19 +69,6 @@ fn found(path: &Path) -> Result<(), Error> {
     let staged = Staged::write(path, "{}\n", Wanted::default());
     let done = staged.and_then(|staged| staged.install(false)).map(drop);
     done.map_err(|error| check::usage(error.to_string()))
-}
-
-fn renderer(start: Start, resolver: Resolver) -> Work {
-    let run = Box::new(move || match job(&start, &resolver) {
-        Ok(Some(mut job)) => job.watch(),
-        Ok(None) => {}
-        Err(error) => log::error!(target: TARGET, "{error}"),
-    });
-    Work {
-        name: "renderer".to_owned(),
-        stack: STACK,
-        run,
-    }
 }
 
 /// The renderer's job; `None` if there is nothing to render.

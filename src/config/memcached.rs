@@ -11,7 +11,7 @@ use crate::endpoint::{Endpoint, Port};
 /// The port of a server that is listed without one.
 const PORT: Port = Port::new(11211).unwrap();
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     kind: Kind::Memcached,
     own: &[],
     ignored: &[],

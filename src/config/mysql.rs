@@ -13,7 +13,7 @@ use crate::secret::Secret;
 /// How many seconds a replica may be behind, where nothing is said.
 const DEFAULT_MAX_LAG: u64 = 30;
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     kind: Kind::MysqlSlave,
     own: &[
         ("host", |text| text.parse::<Host>().map(drop)),

@@ -153,7 +153,8 @@ impl<'a> Raw<'a> {
 }
 
 impl Keys {
-    fn all(&self) -> impl Iterator<Item = &'static str> {
+    /// Every key that such a section may have.
+    pub(super) fn all(&self) -> impl Iterator<Item = &'static str> {
         let own = self.own.iter().map(|(key, _)| *key);
         own.chain(self.ignored.iter().copied())
             .chain(["type"])

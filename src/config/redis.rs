@@ -14,7 +14,7 @@ const PORT: Port = Port::new(6379).unwrap();
 /// The port of a Sentinel that is listed without one.
 const SENTINEL_PORT: Port = Port::new(26379).unwrap();
 
-const KEYS: Keys = Keys {
+pub(super) const KEYS: Keys = Keys {
     kind: Kind::RedisMaster,
     own: &[
         ("user", anything),

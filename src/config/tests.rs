@@ -1,5 +1,7 @@
 //! Whole conf files: what becomes of a section, and what is said about a bad one.
 
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::elect::is_excluded;
 
@@ -44,7 +46,7 @@ fn problems(text: &str, wanted: &[&str]) -> String {
         .to_string()
 }
 
-fn mysql(tag: &Tag) -> &Mysql {
+fn mysql_of(tag: &Tag) -> &Mysql {
     match &tag.service {
         Service::Mysql(mysql) => mysql,
         other => panic!("{other:?}"),
@@ -62,7 +64,7 @@ fn the_originals_file_works_unchanged() {
     assert_eq!(read.warnings, [""; 0]);
     let names: Vec<&str> = read.tags.iter().map(|t| t.common.name.as_str()).collect();
     assert_eq!(names, ["slave3301", "slave3302"]);
-    let (first, common) = (mysql(&read.tags[0]), &read.tags[0].common);
+    let (first, common) = (mysql_of(&read.tags[0]), &read.tags[0].common);
     assert_eq!(first.primary.to_string(), "10.0.21.5:3301");
     assert_eq!(
         (first.user.as_str(), first.password.expose()),
@@ -74,7 +76,7 @@ fn the_originals_file_works_unchanged() {
     );
     assert_eq!((first.max_lag, first.fallback), (30, Fallback::Primary));
     assert_eq!(common.rules, Rules::default());
-    assert_eq!(mysql(&read.tags[1]).password.expose(), "");
+    assert_eq!(mysql_of(&read.tags[1]).password.expose(), "");
 }
 
 #[test]
@@ -85,7 +87,7 @@ fn a_section_sets_everything_itself() {
          replicas=10.0.21.7:3302, 10.0.21.8,, 2001:db8::9\nexclude=10.0.21.9,db8:3301\ntls=off\n",
     );
     let whole = tags(&text).remove(0);
-    let (tag, mysql) = (&whole.common, mysql(&whole));
+    let (tag, mysql) = (&whole.common, mysql_of(&whole));
     assert_eq!(tag.proxy_port.map(|p| p.get()), Some(3307));
     assert_eq!(tag.default_proxy_port.get(), 13351);
     assert_eq!((mysql.max_lag, mysql.fallback), (5, Fallback::Keep));
@@ -107,7 +109,10 @@ fn flags_hold_where_a_section_says_nothing() {
     let text = section("a", "max_lag=5\nproxyport=1\n") + &section("b", "max_lag=\n");
     let read = read(&text, &[], &defaults).unwrap();
     assert_eq!(
-        (mysql(&read.tags[0]).max_lag, mysql(&read.tags[1]).max_lag),
+        (
+            mysql_of(&read.tags[0]).max_lag,
+            mysql_of(&read.tags[1]).max_lag
+        ),
         (5, 9)
     );
     assert!(
@@ -118,7 +123,7 @@ fn flags_hold_where_a_section_says_nothing() {
     assert!(
         read.tags
             .iter()
-            .all(|t| mysql(t).replicas[0].to_string() == "10.0.0.1:3301")
+            .all(|t| mysql_of(t).replicas[0].to_string() == "10.0.0.1:3301")
     );
 }
 
@@ -463,4 +468,28 @@ fn a_tag_of_the_command_line_needs_no_file() {
         text.contains("command line: [a b] has no password="),
         "{text}"
     );
+}
+
+#[test]
+fn the_manual_page_has_exactly_the_keys_that_there_are() {
+    let path = "packaging/man/confd_haproxy-db.conf.5";
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let keys = |heading: &str| -> BTreeSet<String> {
+        let (_, rest) = page.split_once(&format!("\n.Ss {heading}\n")).unwrap();
+        let part = rest.split("\n.S").next().unwrap();
+        let items = part.lines().filter_map(|l| l.strip_prefix(".It Ic "));
+        items
+            .flat_map(|l| l.split(" , "))
+            .map(str::to_owned)
+            .collect()
+    };
+    let kinds = [
+        ("MySQL", mysql::KEYS),
+        ("memcached", memcached::KEYS),
+        ("Redis", redis::KEYS),
+    ];
+    for (heading, known) in kinds {
+        let known: BTreeSet<String> = known.all().map(str::to_owned).collect();
+        assert_eq!(&keys(heading) | &keys("All types"), known, "{heading}");
+    }
 }

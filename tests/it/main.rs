@@ -49,6 +49,8 @@ mod to_the_port;
 
 // What is shipped besides the program.
 mod confd_files;
+mod packaging;
+mod systemd;
 mod templates;
 
 // The fixtures themselves.

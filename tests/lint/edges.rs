@@ -10,15 +10,19 @@ const EVERYTHING: &[&str] = &["*"];
 
 /// Each room of `src`, and the rooms that it may import besides its own.
 const ALLOWED: &[(&str, &[&str])] = &[
-    ("main", &["checker", "cli", "commands"]),
+    ("main", &["checker", "cli", "commands", "logger"]),
     // They build the parts, and so know them all; nobody but main knows them.
     ("commands", EVERYTHING),
-    ("renderer", &["backoff", "random", "render", "source"]),
+    (
+        "renderer",
+        &["backoff", "progress", "random", "render", "source"],
+    ),
     (
         "render",
         &[
-            "backend", "backoff", "command", "endpoint", "haproxy", "random", "resource", "source",
-            "stage", "template",
+            // `notify` only for the names of its variables, which commands must not see.
+            "backend", "backoff", "command", "endpoint", "haproxy", "notify", "random", "resource",
+            "source", "stage", "template",
         ],
     ),
     (
@@ -31,7 +35,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "config",
         &["backend", "elect", "endpoint", "error", "nearest", "secret"],
     ),
-    ("supervisor", &["backoff", "checker", "random"]),
+    (
+        "supervisor",
+        &[
+            "backoff", "checker", "notify", "progress", "random", "watchdog",
+        ],
+    ),
+    // The one place that tells the service manager; works only say how they get on.
+    ("watchdog", &["notify", "progress"]),
+    ("notify", &[]),
+    ("progress", &[]),
     (
         "watch",
         &[
@@ -39,6 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "checker",
             "cycle",
             "outcome",
+            "progress",
             "report",
             "supervisor",
         ],

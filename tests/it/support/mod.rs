@@ -10,6 +10,7 @@ pub mod daemon;
 pub mod haproxy;
 pub mod http;
 pub mod instance;
+pub mod lab;
 pub mod mariadb;
 pub mod memcached;
 pub mod misbehave;
