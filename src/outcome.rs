@@ -450,7 +450,10 @@ mod tests {
             health,
         };
         let cases = [
-            (kept(Health::Up { lag: Some(7) }), "slave3301 → 10.0.21.5:3301 up"),
+            (
+                kept(Health::Up { lag: Some(7) }),
+                "slave3301 → 10.0.21.5:3301 up",
+            ),
             (
                 kept(Health::Degraded(Degraded::StandIn)),
                 "slave3301 → 10.0.21.5:3301 degraded: the primary is standing in",

@@ -47,10 +47,10 @@ fn problems(text: &str, wanted: &[&str]) -> String {
 }
 
 fn mysql_of(tag: &Tag) -> &Mysql {
-    match &tag.service {
-        Service::Mysql(mysql) => mysql,
-        other => panic!("{other:?}"),
-    }
+    let Service::Mysql(mysql) = &tag.service else {
+        panic!("{tag:?}");
+    };
+    mysql
 }
 
 /// A section with the four keys that make one whole, and `more`.

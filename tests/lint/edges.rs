@@ -77,7 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hysteresis", &["checker", "endpoint"]),
     (
         "checker",
-        &["backend", "endpoint", "idle", "resolve", "secret"],
+        &["backend", "endpoint", "idle", "random", "resolve", "secret"],
     ),
     ("store", &["backend", "endpoint", "resolve", "secret"]),
     (

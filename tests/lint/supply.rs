@@ -14,6 +14,7 @@ const LICENCES: &[&str] = &[
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-3-Clause",
+    "BSL-1.0",
     "CC0-1.0",
     "ISC",
     "MIT",
@@ -44,7 +45,15 @@ const BANNED: &[&str] = &[
 
 /// Crates that are in the tree in two major versions, because two of ours want different ones.
 /// docs/dependencies.md says which.
-const TWICE: &[&str] = &["base64", "getrandom", "syn"];
+const TWICE: &[&str] = &[
+    "base64",
+    "cpufeatures",
+    "getrandom",
+    "lock_api",
+    "parking_lot",
+    "parking_lot_core",
+    "syn",
+];
 
 struct Package {
     name: String,

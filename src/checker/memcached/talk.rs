@@ -123,9 +123,12 @@ fn meta(line: &mut Line) -> Result<(), Refusal> {
 
 fn header(line: &mut Line, command: &str) -> Result<MetaResponse, Refusal> {
     let text = line.hear_line()?;
-    MetaResponse::parse_header(&text).map_err(|error| match error {
-        Error::Rejected(_) if !is_about_us(&text) => Refusal::NotUnderstood,
-        _ => unwelcome(command, &text).into(),
+    MetaResponse::parse_header(&text).map_err(|error| {
+        let not_understood = matches!(error, Error::Rejected(_)) && !is_about_us(&text);
+        match not_understood {
+            true => Refusal::NotUnderstood,
+            false => unwelcome(command, &text).into(),
+        }
     })
 }
 

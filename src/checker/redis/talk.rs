@@ -68,11 +68,11 @@ impl Question for AskRole {
         // PING fails where others succeed: while loading, and while writes are refused.
         talk.say(&self.account, &[cmd("PING"), cmd("ROLE"), info])?;
         let read_only = match talk.hear()? {
-            Value::ServerError(error) if error.code() == "MISCONF" => Some(shown(&error)),
+            Err(error) if error.code() == "MISCONF" => Some(shown(&error)),
             // A replica that waits for its master says so here; ROLE tells which.
-            Value::ServerError(error) if error.code() == "MASTERDOWN" => None,
-            Value::ServerError(error) => return Err(of_server(&error)),
-            _ => None,
+            Err(error) if error.code() == "MASTERDOWN" => None,
+            Err(error) => return Err(of_server(&error)),
+            Ok(_) => None,
         };
         let (role, info) = (talk.hear_good()?, talk.hear_good()?);
         let facts = Facts::read(&role, &text(&info).unwrap_or_default())
@@ -95,10 +95,13 @@ impl Question for AskMaster {
         question.arg("get-master-addr-by-name").arg(&self.name);
         let mut talk = Talk::open(dial, due, self.timeout)?;
         talk.say(&self.account, &[question])?;
-        let named = match talk.hear_good()? {
-            Value::Nil => Err(format!("it knows no master '{}'", self.name)),
-            Value::Array(fields) => named(&fields, dial.server()),
-            _ => return Err(Failure::protocol("its answer is no address")),
+        let answer = talk.hear_good()?;
+        let named = if let Value::Array(fields) = &answer {
+            named(fields, dial.server())
+        } else if answer == Value::Nil {
+            Err(format!("it knows no master '{}'", self.name))
+        } else {
+            return Err(Failure::protocol("its answer is no address"));
         };
         Ok((named, talk.line.into_stream()))
     }
@@ -141,19 +144,22 @@ impl Talk {
         Ok(())
     }
 
-    fn hear(&mut self) -> Result<Value, Failure> {
+    /// The next reply, which may be an error.
+    fn hear(&mut self) -> Result<Result<Value, ServerError>, Failure> {
         let value = self.parser.parse_value(&mut self.line);
-        value.map_err(|error| {
+        let value = value.map_err(|error| {
             let broken = self.line.broken();
             broken.unwrap_or_else(|| Failure::protocol(parse_error(&error)))
+        })?;
+        Ok(if let Value::ServerError(error) = value {
+            Err(error)
+        } else {
+            Ok(value)
         })
     }
 
     fn hear_good(&mut self) -> Result<Value, Failure> {
-        match self.hear()? {
-            Value::ServerError(error) => Err(of_server(&error)),
-            value => Ok(value),
-        }
+        self.hear()?.map_err(|error| of_server(&error))
     }
 }
 
