@@ -45,6 +45,7 @@ pub mod secret;
 // One tag for ever, and many.
 pub mod progress;
 pub mod report;
+pub mod status;
 pub mod supervisor;
 pub mod watch;
 
