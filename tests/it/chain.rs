@@ -15,7 +15,7 @@ use crate::support::checker::{Checker, CheckerBuilder};
 use crate::support::consul::Consul;
 use crate::support::haproxy::HaProxy;
 use crate::support::mariadb::MariaDb;
-use crate::support::{free_port, seconds, wait_until};
+use crate::support::{free_port, program, seconds, wait_until};
 
 /// An HAProxy without ports yet, and a confdir that fills its file.
 pub struct Front {
@@ -47,8 +47,9 @@ impl Front {
         format!(
             "[template]\nsrc = \"haproxy.cfg.tmpl\"\ndest = \"{}\"\n\
              keys = [\"/haproxy/mysqlslave\", \"/haproxy/memcached\", \"/haproxy/redismaster\"]\n\
-             check_cmd = \"haproxy -c -f {{{{.src}}}}\"\nreload_cmd = \"kill -USR2 {}\"\n{table}",
+             check_cmd = \"{} -c -f {{{{.src}}}}\"\nreload_cmd = \"kill -USR2 {}\"\n{table}",
             self.haproxy.config_path().display(),
+            program("haproxy").display(),
             self.haproxy.daemon().pid(),
         )
     }

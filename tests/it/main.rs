@@ -16,6 +16,7 @@
 mod chain;
 mod listed;
 mod scene;
+mod shipped;
 mod support;
 
 // checkmysqlslave.
