@@ -116,13 +116,15 @@ unpack() {
     mkdir -p "$servers"
     rm -rf "$tree" "$tree.part"
     quietly mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include="$(IFS=,; printf '%s' "$*"),bash,coreutils,sed" "$suite" "$tree.part" "$mirror"
+        --include="$(IFS=,; printf '%s' "$*"),bash,coreutils,sed,grep" "$suite" "$tree.part" "$mirror"
     (cd "$tree.part" && rm -rf var/lib/apt/lists var/cache/apt usr/share/doc \
         usr/share/man usr/share/locale usr/share/mysql-test)
     mkdir -p "$tree.part/etc" "$tree.part/tests" "$tree.part/tmp" "$tree.part/var/lib/haproxy"
+    [ -e "$tree.part/bin/sh" ] || ln -s bash "$tree.part/bin/sh"
     printf '%s:x:%d:%d::/:/bin/sh\n' root 0 0 haproxy 101 101 >"$tree.part/etc/passwd"
     printf '%s:x:%d:\n' root 0 haproxy 101 >"$tree.part/etc/group"
     printf '127.0.0.1 localhost\n::1 localhost\n' >"$tree.part/etc/hosts"
+    printf '%s: files\n' passwd group hosts >"$tree.part/etc/nsswitch.conf"
     mv "$tree.part" "$tree"
 }
 

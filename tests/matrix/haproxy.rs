@@ -79,7 +79,10 @@ fn moves(row: &mut Row) {
         haproxy.write(&listen(&two));
         let start = Instant::now();
         haproxy.reload();
-        assert_eq!(Client::connect(port).greeting, "two");
+        // The old worker takes connections too, until the new one has told it to stop.
+        wait_until("only the new worker answers", seconds(10), || {
+            Client::connect(port).greeting == "two"
+        });
         start
     });
 }

@@ -106,7 +106,7 @@ fn notes(group: &str) -> &'static str {
             "**templates**: `haproxy -c` of what every shipped template makes of no key, two and many. \
              **switch**:\nthe Runtime API moves a server, until a new connection is led there; **reload**: \
              the same by\nSIGUSR2. The rest is `run --store` with two memcached behind a port, and the \
-             times are how long\nan application that tries every 5 ms was without an answer.\n"
+             times are how long\nan application that tries every 5 ms, and waits 250 ms for an answer, was without one.\n"
         }
         _ => "",
     }

@@ -243,6 +243,11 @@ fn text_of(panic: &(dyn Any + Send)) -> String {
         .map(String::as_str)
         .or_else(|| panic.downcast_ref::<&str>().copied())
         .unwrap_or("a panic");
-    let line = text.lines().next().unwrap_or_default();
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let mut line = lines.next().unwrap_or_default().to_owned();
+    // A log follows, and its end says why.
+    if line.ends_with(':') {
+        line = format!("{line} {}", lines.next_back().unwrap_or_default());
+    }
     line.chars().take(160).collect::<String>().replace('|', "/")
 }

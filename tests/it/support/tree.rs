@@ -81,6 +81,8 @@ fn inside(root: &Path, name: &str) -> Option<String> {
 fn script(root: &Path, program: &str) -> String {
     format!(
         "#!/bin/sh\n\
+         # Those of the machine are not in the tree.\n\
+         export LC_ALL=C\n\
          exec unshare --mount --propagation private sh -euc '\n\
          \x20   root=$1; shift\n\
          \x20   for dir in /proc /dev {temporary} {data}; do\n\
