@@ -91,7 +91,7 @@ fn notes(group: &str) -> &'static str {
         "mysql" => {
             "**primary**: with both replicas dead, until the primary stands in; then one is back, and \
              the\nkey with it. MySQL 5.7, 8.0 and 8.4 are not in Debian: how their answers are read is \
-             tested with\ntables of their columns, in `src/checker/mysql/versions.rs`.\n"
+             tested with\ntables of their columns, in `tests/rows`.\n"
         }
         "memcached" => {
             "The last one is no server that was packaged: a program of the tests that knows `set`, \
