@@ -87,6 +87,24 @@ impl Front {
             .args(["-node", &consul.endpoint()])
             .start()
     }
+
+    /// How an application connects, in how long at most.
+    pub fn application(&self, limit: Duration) -> mysql::OptsBuilder {
+        mysql::OptsBuilder::new()
+            .ip_or_hostname(Some("127.0.0.1"))
+            .tcp_port(self.port)
+            .user(Some("app"))
+            .pass(Some("app"))
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(limit))
+            .read_timeout(Some(limit))
+    }
+
+    /// The `server_id` of the server that the port leads to.
+    pub fn server_id(&self) -> Option<u32> {
+        let mut session = mysql::Conn::new(self.application(seconds(1))).ok()?;
+        session.query_first("SELECT @@server_id").ok()?
+    }
 }
 
 impl Deref for Chain {
@@ -136,24 +154,6 @@ impl Chain {
         both.1.wait_for_log("slave in consul is ok");
         wait_until("the port greets", seconds(20), || greets(self.port));
         both
-    }
-
-    /// How an application connects, in how long at most.
-    pub fn application(&self, limit: Duration) -> mysql::OptsBuilder {
-        mysql::OptsBuilder::new()
-            .ip_or_hostname(Some("127.0.0.1"))
-            .tcp_port(self.port)
-            .user(Some("app"))
-            .pass(Some("app"))
-            .prefer_socket(false)
-            .tcp_connect_timeout(Some(limit))
-            .read_timeout(Some(limit))
-    }
-
-    /// The `server_id` of the server that the port leads to.
-    pub fn server_id(&self) -> Option<u32> {
-        let mut session = mysql::Conn::new(self.application(seconds(1))).ok()?;
-        session.query_first("SELECT @@server_id").ok()?
     }
 
     #[track_caller]

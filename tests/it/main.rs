@@ -21,7 +21,9 @@ mod support;
 
 // checkmysqlslave.
 mod accounts;
+mod channels;
 mod failover;
+mod ipv6;
 mod mysql;
 mod networks;
 mod never_hangs;
