@@ -118,7 +118,8 @@ unpack() {
     quietly mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
         --include="$(IFS=,; printf '%s' "$*"),bash,coreutils,sed,grep" "$suite" "$tree.part" "$mirror"
     (cd "$tree.part" && rm -rf var/lib/apt/lists var/cache/apt usr/share/doc \
-        usr/share/man usr/share/locale usr/share/mysql-test)
+        usr/share/man usr/share/locale usr/share/mysql-test usr/share/perl* usr/share/zoneinfo \
+        usr/lib/*/gconv usr/lib/*/perl*)
     mkdir -p "$tree.part/etc" "$tree.part/tests" "$tree.part/tmp" "$tree.part/var/lib/haproxy"
     [ -e "$tree.part/bin/sh" ] || ln -s bash "$tree.part/bin/sh"
     printf '%s:x:%d:%d::/:/bin/sh\n' root 0 0 haproxy 101 101 >"$tree.part/etc/passwd"

@@ -72,8 +72,11 @@ impl Server {
         let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/setup.sh");
         let output = Command::new(script).arg(&what).output().expect("setup.sh");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        let last = said.lines().last().unwrap_or_default();
-        assert!(output.status.success(), "cannot be had: {last}");
+        let why = said.lines().find(|line| line.starts_with("E: "));
+        // Which mirror it was is nobody's business.
+        let words = why.unwrap_or("tests/setup.sh failed").split_whitespace();
+        let why: Vec<&str> = words.filter(|word| !word.contains("://")).collect();
+        assert!(output.status.success(), "cannot be had: {}", why.join(" "));
     }
 
     /// Its programs in place of the system's, as long as this lives.
