@@ -106,7 +106,7 @@ fn notes(group: &str) -> &'static str {
             "**templates**: `haproxy -c` of what every shipped template makes of no key, two and many. \
              **switch**:\nthe Runtime API moves a server, until a new connection is led there; **reload**: \
              the same by\nSIGUSR2. The rest is `run --store` with two memcached behind a port, and the \
-             times are how long\nan application that tries every 5 ms, and waits 250 ms for an answer, was without one.\n"
+             times are how long\nan application that tries every 5 ms, and waits 250 ms for an answer, was without one:\na try that HAProxy keeps for a retry of its own takes those 250 ms.\n"
         }
         _ => "",
     }
@@ -116,14 +116,25 @@ fn path() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/compatibility.md")
 }
 
-/// The product's version and the commit that was tested.
+/// The product's version and the commit that was tested. The page itself does not count.
 fn product() -> String {
-    let commit = said(
-        Command::new("git")
-            .args(["describe", "--always", "--dirty", "--abbrev=10"])
-            .current_dir(env!("CARGO_MANIFEST_DIR")),
-    );
-    format!("confd_haproxy {} ({commit})", env!("CARGO_PKG_VERSION"))
+    let git = |words: &[&str]| {
+        let mut command = Command::new("git");
+        said(command.args(words).current_dir(env!("CARGO_MANIFEST_DIR")))
+    };
+    let commit = git(&["rev-parse", "--short=10", "HEAD"]);
+    let changed = git(&[
+        "status",
+        "--porcelain",
+        "--",
+        ".",
+        ":!docs/compatibility.md",
+    ]);
+    let changed = if changed.is_empty() { "" } else { ", changed" };
+    format!(
+        "confd_haproxy {} ({commit}{changed})",
+        env!("CARGO_PKG_VERSION")
+    )
 }
 
 fn said(command: &mut Command) -> String {
