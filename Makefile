@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help install dist rpm lint test servers bench demo clean rust-target FORCE
+.PHONY: all help install dist rpm lint test test-matrix servers bench demo clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -65,7 +65,7 @@ rpm: all $(LICENCES) ## an RPM for CentOS 7 to 10, in target/rpm (with rpmbuild)
 lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, imports
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
-	$(CARGO) clippy --locked --test bench -- -D warnings
+	$(CARGO) clippy --locked --test bench --test matrix -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	$(CARGO) test --locked --quiet --test lint
 
@@ -76,6 +76,12 @@ test: all servers ## every test, with real servers (Debian, as root)
 	$(CARGO) test --locked --lib --bins
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+
+# ONLY=redis,haproxy runs these groups and leaves the others' results as they are.
+test-matrix: all ## servers of other Debian suites, to docs/compatibility.md (Debian, as root)
+	tests/setup.sh tools memcached consul
+	ONLY="$(ONLY)" CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --quiet --test matrix
 
 bench: all servers ## measure failover times and what a tag costs (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench

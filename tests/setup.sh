@@ -3,6 +3,7 @@
 #
 #   tests/setup.sh                   everything
 #   tests/setup.sh mariadb consul    only these groups
+#   tests/setup.sh redis@bullseye    Redis as that suite has it, for `make test-matrix`
 #
 # Groups: tools packaging mariadb haproxy memcached redis go consul mysql. Run again, it does only
 # what is missing. Debian packages go into the system; Consul and MySQL, which Debian 12 does not have,
@@ -104,23 +105,56 @@ setup_consul() {
     rm -rf "$servers/apt-bullseye"
 }
 
+# unpack NAME SUITE PACKAGE...: a tree of their files, to be entered with chroot. Nothing in it is
+# configured, so the accounts that servers ask for are written here.
+unpack() {
+    local tree=$servers/$1 suite=$2
+    shift 2
+    packages "$(basename "$tree")" mmdebstrap debian-archive-keyring
+    find_mirror
+    say "$(basename "$tree"): unpacking from $suite"
+    mkdir -p "$servers"
+    rm -rf "$tree" "$tree.part"
+    quietly mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+        --include="$(IFS=,; printf '%s' "$*"),bash,coreutils,sed,grep" "$suite" "$tree.part" "$mirror"
+    (cd "$tree.part" && rm -rf var/lib/apt/lists var/cache/apt usr/share/doc \
+        usr/share/man usr/share/locale usr/share/mysql-test usr/share/perl* usr/share/zoneinfo \
+        usr/lib/*/gconv usr/lib/*/perl*)
+    mkdir -p "$tree.part/etc" "$tree.part/tests" "$tree.part/tmp" "$tree.part/var/lib/haproxy"
+    [ -e "$tree.part/bin/sh" ] || ln -s bash "$tree.part/bin/sh"
+    printf '%s:x:%d:%d::/:/bin/sh\n' root 0 0 haproxy 101 101 >"$tree.part/etc/passwd"
+    printf '%s:x:%d:\n' root 0 haproxy 101 >"$tree.part/etc/group"
+    printf '127.0.0.1 localhost\n::1 localhost\n' >"$tree.part/etc/hosts"
+    printf '%s: files\n' passwd group hosts >"$tree.part/etc/nsswitch.conf"
+    mv "$tree.part" "$tree"
+}
+
 setup_mysql() {
     if [ -x "$servers/mysql/usr/sbin/mysqld" ]; then
         say "mysql: is there"
         return
     fi
-    packages mysql mmdebstrap debian-archive-keyring
-    find_mirror
-    say "mysql: unpacking from sid"
-    mkdir -p "$servers"
-    rm -rf "$servers/mysql" "$servers/mysql.part"
-    quietly mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
-        --include=mysql-server-core,mysql-client-core,bash,coreutils \
-        sid "$servers/mysql.part" "$mirror"
-    (cd "$servers/mysql.part" && rm -rf var/lib/apt/lists var/cache/apt usr/share/doc \
-        usr/share/man usr/share/locale)
-    mkdir -p "$servers/mysql.part/tests" "$servers/mysql.part/tmp"
-    mv "$servers/mysql.part" "$servers/mysql"
+    unpack mysql sid mysql-server-core mysql-client-core
+}
+
+# setup_tree SERVER@SUITE
+setup_tree() {
+    local server=${1%@*} suite=${1#*@} wanted
+    case $server in
+    mariadb) wanted=(mariadb-server-core mariadb-client-core) ;;
+    haproxy) wanted=(haproxy) ;;
+    memcached) wanted=(memcached) ;;
+    redis) wanted=(redis-server redis-sentinel) ;;
+    valkey) wanted=(valkey-server valkey-sentinel) ;;
+    *) die "unknown server $server; there are: mariadb haproxy memcached redis valkey" ;;
+    esac
+    # Before Debian 12 these names had the version in them.
+    [ "$1" = mariadb@bullseye ] && wanted=(mariadb-server-core-10.5 mariadb-client-core-10.5)
+    if [ -d "$servers/$1" ]; then
+        say "$1: is there"
+        return
+    fi
+    unpack "$1" "$suite" "${wanted[@]}"
 }
 
 setup_group() {
@@ -135,6 +169,7 @@ setup_group() {
     go) packages go golang-go ;;
     consul) setup_consul ;;
     mysql) setup_mysql ;;
+    *@*) setup_tree "$1" ;;
     *) die "unknown group $1; there are: ${all_groups[*]}" ;;
     esac
 }
@@ -150,6 +185,7 @@ version() {
     go) go version ;;
     consul) "$servers/consul/usr/bin/consul" version | head -n 1 ;;
     mysql) chroot "$servers/mysql" /usr/sbin/mysqld --version ;;
+    *@*) du -sh "$servers/$1" ;;
     esac
 }
 

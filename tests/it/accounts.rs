@@ -2,6 +2,7 @@
 
 use crate::scene::{CHECK, KEY, Scene, wait_for_more_ok};
 use crate::support::checker::CheckerBuilder;
+use crate::support::mysql97::Mysql97;
 
 #[test]
 fn a_wrong_password_is_unknown_and_moves_nothing() {
@@ -96,4 +97,61 @@ fn a_token_is_neither_logged_nor_sent_in_a_url() {
     assert_eq!(finished.code, Some(0), "{said}");
     assert!(!said.contains(token), "{said}");
     assert!(!scene.consul.daemon().log().contains(token));
+}
+
+/// Checks once as this account, and says how that went.
+fn once_as(scene: &Scene, user: &str) -> (Option<i32>, String) {
+    let conf = scene.conf(CHECK).replace("monitor", user);
+    let finished = CheckerBuilder::new("checkmysqlslave")
+        .conf(&conf)
+        .args(["--consul", &scene.consul.endpoint(), "--once"])
+        .run_to_end(crate::support::seconds(30));
+    (finished.code, finished.stdout + &finished.stderr)
+}
+
+#[test]
+fn every_way_of_mariadb_to_keep_a_password_is_spoken() {
+    let scene = Scene::start(1);
+    let create = [
+        "INSTALL SONAME 'auth_ed25519'",
+        "CREATE USER native@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('s3cret')",
+        "CREATE USER curve@'%' IDENTIFIED VIA ed25519 USING PASSWORD('s3cret')",
+        "GRANT PROCESS, SLAVE MONITOR, REPLICATION MASTER ADMIN ON *.* TO native@'%', curve@'%'",
+    ];
+    for server in [&scene.db.primary, &scene.db.replicas[0]] {
+        // Not in the binary log: each has them by itself.
+        server.sql_all(&[&["SET sql_log_bin=0"], &create[..]].concat());
+    }
+    for user in ["native", "curve"] {
+        let (code, said) = once_as(&scene, user);
+        assert_eq!(code, Some(0), "{user}: {said}");
+        assert_eq!(scene.current(), scene.db.replicas[0].endpoint());
+    }
+}
+
+#[test]
+fn caching_sha2_is_spoken_also_when_the_server_has_forgotten_the_password() {
+    let consul = crate::support::consul::Consul::start();
+    let server = Mysql97::start();
+    let replica = Mysql97::start();
+    replica.replicate_from(&server);
+    let plugins = server.query("SELECT plugin FROM mysql.user WHERE user='monitor'");
+    assert_eq!(plugins, [["caching_sha2_password"]]);
+    let conf = format!(
+        "[slave]\nhost=127.0.0.1\nport={}\nuser=monitor\npassword=s3cret\n\
+         proxyport=13351\n{CHECK}",
+        server.port()
+    );
+    // The first time, and the third, the server wants the password itself and not a proof of it.
+    for forget in [false, false, true] {
+        if forget {
+            server.sql("FLUSH PRIVILEGES");
+            replica.sql("FLUSH PRIVILEGES");
+        }
+        let finished = CheckerBuilder::new("checkmysqlslave")
+            .conf(&conf)
+            .args(["--consul", &consul.endpoint(), "--once"])
+            .run_to_end(crate::support::seconds(30));
+        assert_eq!(finished.code, Some(0), "{}", finished.stdout);
+    }
 }

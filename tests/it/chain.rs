@@ -15,7 +15,7 @@ use crate::support::checker::{Checker, CheckerBuilder};
 use crate::support::consul::Consul;
 use crate::support::haproxy::HaProxy;
 use crate::support::mariadb::MariaDb;
-use crate::support::{free_port, seconds, wait_until};
+use crate::support::{free_port, program, seconds, wait_until};
 
 /// An HAProxy without ports yet, and a confdir that fills its file.
 pub struct Front {
@@ -47,8 +47,9 @@ impl Front {
         format!(
             "[template]\nsrc = \"haproxy.cfg.tmpl\"\ndest = \"{}\"\n\
              keys = [\"/haproxy/mysqlslave\", \"/haproxy/memcached\", \"/haproxy/redismaster\"]\n\
-             check_cmd = \"haproxy -c -f {{{{.src}}}}\"\nreload_cmd = \"kill -USR2 {}\"\n{table}",
+             check_cmd = \"{} -c -f {{{{.src}}}}\"\nreload_cmd = \"kill -USR2 {}\"\n{table}",
             self.haproxy.config_path().display(),
+            program("haproxy").display(),
             self.haproxy.daemon().pid(),
         )
     }
@@ -85,6 +86,24 @@ impl Front {
             .args(["-confdir", &confdir, "-watch", "-backend", "consul"])
             .args(["-node", &consul.endpoint()])
             .start()
+    }
+
+    /// How an application connects, in how long at most.
+    pub fn application(&self, limit: Duration) -> mysql::OptsBuilder {
+        mysql::OptsBuilder::new()
+            .ip_or_hostname(Some("127.0.0.1"))
+            .tcp_port(self.port)
+            .user(Some("app"))
+            .pass(Some("app"))
+            .prefer_socket(false)
+            .tcp_connect_timeout(Some(limit))
+            .read_timeout(Some(limit))
+    }
+
+    /// The `server_id` of the server that the port leads to.
+    pub fn server_id(&self) -> Option<u32> {
+        let mut session = mysql::Conn::new(self.application(seconds(1))).ok()?;
+        session.query_first("SELECT @@server_id").ok()?
     }
 }
 
@@ -135,24 +154,6 @@ impl Chain {
         both.1.wait_for_log("slave in consul is ok");
         wait_until("the port greets", seconds(20), || greets(self.port));
         both
-    }
-
-    /// How an application connects, in how long at most.
-    pub fn application(&self, limit: Duration) -> mysql::OptsBuilder {
-        mysql::OptsBuilder::new()
-            .ip_or_hostname(Some("127.0.0.1"))
-            .tcp_port(self.port)
-            .user(Some("app"))
-            .pass(Some("app"))
-            .prefer_socket(false)
-            .tcp_connect_timeout(Some(limit))
-            .read_timeout(Some(limit))
-    }
-
-    /// The `server_id` of the server that the port leads to.
-    pub fn server_id(&self) -> Option<u32> {
-        let mut session = mysql::Conn::new(self.application(seconds(1))).ok()?;
-        session.query_first("SELECT @@server_id").ok()?
     }
 
     #[track_caller]

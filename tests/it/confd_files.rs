@@ -1,74 +1,18 @@
-//! The confd files that the project ships: rendered as confd would, and judged by haproxy itself.
-
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+//! The confd files that the project ships: what they render, and what they name.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::Path;
 
 use confd_haproxy::backend::Kind;
 use confd_haproxy::config::Service;
 
-use confd_haproxy::template::Template;
-
-/// Keys and values, as in the store.
-type Pairs = &'static [(&'static str, &'static str)];
-
-const README: Pairs = &[
-    (
-        "/haproxy/mysqlslave/slave3301",
-        r#"{"name":"slave3301", "host":"10.0.21.5", "port":3301, "proxyport":13351}"#,
-    ),
-    (
-        "/haproxy/memcached/mem11211",
-        r#"{"name":"mem11211", "host":"10.0.21.7", "port":11211, "proxyport":16211}"#,
-    ),
-];
-
-/// Several of a kind, IPv6 and a name that resolves nowhere.
-const MANY: Pairs = &[
-    (
-        "/haproxy/mysqlslave/a",
-        r#"{"name":"a", "host":"10.0.21.5", "port":3301, "proxyport":13351}"#,
-    ),
-    (
-        "/haproxy/mysqlslave/b",
-        r#"{"name":"b", "host":"2001:db8::5", "port":3302, "proxyport":13352}"#,
-    ),
-    (
-        "/haproxy/mysqlslave/c.d_e-f",
-        r#"{"name":"c.d_e-f", "host":"db1.invalid", "port":3303, "proxyport":13353}"#,
-    ),
-    (
-        "/haproxy/memcached/m1",
-        r#"{"name":"m1", "host":"::1", "port":11211, "proxyport":16211}"#,
-    ),
-    (
-        "/haproxy/memcached/m2",
-        r#"{"name":"m2", "host":"cache.invalid", "port":11212, "proxyport":16212}"#,
-    ),
-    (
-        "/haproxy/redismaster/r1",
-        r#"{"name":"r1", "host":"2001:db8::7", "port":6379, "proxyport":11379}"#,
-    ),
-    (
-        "/haproxy/redismaster/r2",
-        r#"{"name":"r2", "host":"10.0.21.9", "port":6380, "proxyport":11380}"#,
-    ),
-];
+use crate::shipped::{
+    MANY, README, assert_haproxy_takes, assert_haproxy_takes_every_template, files, render, root,
+};
 
 #[test]
 fn every_template_renders_a_file_that_haproxy_takes() {
-    let templates = files("confd/templates");
-    assert_eq!(templates.len(), 3, "{templates:?}");
-    for template in templates {
-        for pairs in [&[][..], README, MANY] {
-            let text = render(&template, pairs);
-            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{text:?}");
-            assert_haproxy_takes(&text, &template);
-        }
-    }
+    assert_haproxy_takes_every_template();
 }
 
 #[test]
@@ -195,17 +139,6 @@ fn the_example_conf_file_still_starts_with_every_comment_taken_out() {
     assert!(tags.warnings.is_empty(), "{:?}", tags.warnings);
 }
 
-fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-fn files(directory: &str) -> Vec<PathBuf> {
-    let entries = fs::read_dir(root(directory)).unwrap();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-}
-
 /// The text of `key = "text"`; the shipped files need no more TOML than this.
 fn setting(toml: &Path, key: &str) -> String {
     let text = fs::read_to_string(toml).unwrap();
@@ -218,39 +151,4 @@ fn setting(toml: &Path, key: &str) -> String {
         .unwrap_or_else(|| panic!("no {key} in {}", toml.display()));
     assert_eq!(values.next(), None, "two of {key} in {}", toml.display());
     value.to_owned()
-}
-
-fn render(template: &Path, pairs: Pairs) -> String {
-    let source = fs::read_to_string(template).unwrap();
-    let pairs = pairs
-        .iter()
-        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-    Template::parse(&template.to_string_lossy(), &source)
-        .and_then(|template| template.render(&pairs.collect()))
-        .unwrap_or_else(|e| panic!("{e}"))
-}
-
-fn assert_haproxy_takes(text: &str, origin: &Path) {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let number = COUNT.fetch_add(1, Ordering::SeqCst);
-    let name = format!("confd_haproxy-{}-{number}.cfg", std::process::id());
-    let path = std::env::temp_dir().join(name);
-    fs::write(&path, text).unwrap();
-    let result = Command::new("haproxy")
-        .arg("-c")
-        .arg("-f")
-        .arg(&path)
-        .output();
-    fs::remove_file(&path).unwrap();
-    let output = result.expect("haproxy cannot be run: tests/setup.sh installs it");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{}:\n{said}\n{text}",
-        origin.display()
-    );
-    // A name that does not resolve is the only thing that haproxy may have to say.
-    let other = |line: &&str| line.contains("[WARNING]") && !line.contains("could not resolve");
-    let warnings: Vec<&str> = said.lines().filter(other).collect();
-    assert!(warnings.is_empty(), "{}:\n{said}\n{text}", origin.display());
 }

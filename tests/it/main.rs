@@ -16,11 +16,14 @@
 mod chain;
 mod listed;
 mod scene;
+mod shipped;
 mod support;
 
 // checkmysqlslave.
 mod accounts;
+mod channels;
 mod failover;
+mod ipv6;
 mod mysql;
 mod networks;
 mod never_hangs;

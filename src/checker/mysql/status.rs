@@ -122,6 +122,9 @@ fn column<'a>(row: &'a Row, names: [&str; 2]) -> Result<Option<&'a str>, String>
 }
 
 #[cfg(test)]
+mod versions;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -84,7 +84,9 @@ impl HaProxy {
     #[track_caller]
     pub fn reload(&self) {
         let before = self.answering_worker();
-        let heard = |log: String| log.matches("Reloading HAProxy").count();
+        // The second is what it said before 2.5.
+        let words = ["Reloading HAProxy", "Reexecuting Master process"];
+        let heard = |log: String| words.map(|w| log.matches(w).count()).iter().sum::<usize>();
         let earlier = heard(self.daemon.log());
         wait_until("haproxy hears the signal", seconds(10), || {
             self.daemon.signal("USR2");

@@ -35,6 +35,13 @@ const INSTALL: &[&str] = &[
     "--innodb-log-file-size=4M",
 ];
 
+const BOOTSTRAP: &[&str] = &[
+    "--no-defaults",
+    "--user=root",
+    "--bootstrap",
+    "--innodb-log-file-size=4M",
+];
+
 /// Small and quick: it must survive its own death, not the machine's.
 const SERVER: &[&str] = &[
     "--no-defaults",
@@ -122,13 +129,24 @@ fn data_template() -> PathBuf {
         .unwrap()
         .stdout;
     let parent = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    template(parent, "mariadb", (version, USERS, INSTALL), |dir| {
-        let users = dir.join("users.sql");
-        fs::write(&users, USERS).unwrap();
-        let mut command = Command::new(&installer);
-        command
-            .args(INSTALL)
-            .arg(format!("--datadir={}", dir.display()));
-        must_succeed(command.arg(format!("--extra-file={}", users.display())));
-    })
+    template(
+        parent,
+        "mariadb",
+        (version, USERS, INSTALL, BOOTSTRAP),
+        |dir| {
+            let users = dir.join("users.sql");
+            fs::write(&users, USERS).unwrap();
+            let mut command = Command::new(&installer);
+            command
+                .args(INSTALL)
+                .arg(format!("--datadir={}", dir.display()));
+            must_succeed(&mut command);
+            // The installer of 10.5 takes no file of ours.
+            let mut command = Command::new(program("mariadbd"));
+            command
+                .args(BOOTSTRAP)
+                .arg(format!("--datadir={}", dir.display()));
+            must_succeed(command.stdin(fs::File::open(&users).unwrap()));
+        },
+    )
 }

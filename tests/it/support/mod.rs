@@ -27,6 +27,7 @@ pub mod sentinel;
 pub mod spawner;
 pub mod sql;
 pub mod template;
+pub mod tree;
 
 use std::path::PathBuf;
 use std::thread;
@@ -79,6 +80,9 @@ pub fn servers_dir() -> PathBuf {
 /// The path of an installed program; a missing one fails the test with advice.
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
+    if let Some(path) = tree::program(name) {
+        return path;
+    }
     let path = std::env::var("PATH").unwrap_or_default();
     let dirs = path
         .split(':')

@@ -1,9 +1,9 @@
 //! Networks of their own: hosts are network namespaces on one bridge, and cables can be cut.
-//! All of them use the same addresses, 10.77.0.n, as none can see another.
+//! All of them use the same addresses, 10.77.0.n, and fd77::n, as none can see another.
 
 use std::collections::HashSet;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::{self, Command};
 use std::sync::{Mutex, Once};
 use std::time::Duration;
@@ -63,6 +63,8 @@ impl Network {
         self.bridge.ip(&format!("link set {port} master br0"));
         self.bridge.ip(&format!("link set {port} up"));
         namespace.ip(&format!("addr add 10.77.0.{last}/24 dev eth0"));
+        // Without a look for doubles, for which it would have to wait.
+        namespace.ip(&format!("addr add {}/64 dev eth0 nodad", address6(last)));
         namespace.ip("link set eth0 up");
         let address = Ipv4Addr::new(10, 77, 0, last);
         NetHost {
@@ -124,6 +126,11 @@ impl NetHost {
         self.address
     }
 
+    /// Its other address.
+    pub fn address6(&self) -> Ipv6Addr {
+        address6(self.address.octets()[3])
+    }
+
     /// The name of its namespace, as `ip netns exec` and the servers' `netns` take it.
     pub fn namespace(&self) -> &str {
         &self.namespace.0
@@ -142,6 +149,10 @@ impl NetHost {
     pub fn can_connect(&self, to: SocketAddr, limit: Duration) -> bool {
         can_connect(self.namespace(), to, limit)
     }
+}
+
+fn address6(last: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, last.into())
 }
 
 /// Whether a host gets a TCP connection to an address within the time.

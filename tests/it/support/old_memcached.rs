@@ -25,7 +25,11 @@ struct Shared {
 
 impl OldMemcached {
     pub fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", super::free_port())).expect("a free port");
+        Self::start_at(super::free_port())
+    }
+
+    pub fn start_at(port: u16) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let acceptor = thread::spawn({

@@ -1,5 +1,6 @@
 //! A MariaDB primary and its replicas on loopback, each with a port of its own.
 
+use std::panic::resume_unwind;
 use std::thread;
 
 use super::mariadb::{MariaDb, Options};
@@ -51,7 +52,7 @@ pub fn in_parallel<I: Send, R: Send>(
         let threads: Vec<_> = items.map(|item| scope.spawn(move || job(item))).collect();
         threads
             .into_iter()
-            .map(|thread| thread.join().expect("a server starts"))
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
             .collect()
     })
 }
