@@ -13,6 +13,9 @@ use crate::tls;
 /// How long a server is listened to before a second try.
 const LISTEN: Duration = Duration::from_millis(20);
 
+/// What is left of the time for a last word to a server that does not answer a handshake.
+const LAST: Duration = Duration::from_millis(50);
+
 /// One conversation over one connection.
 #[derive(Debug)]
 pub struct Line {
@@ -57,8 +60,7 @@ impl Line {
             return Line::open(dial, due, timeout, limit);
         };
         let plain = Timed::new(dial.stream(due, timeout)?, due);
-        let socket = shake_hands(client, dial, plain);
-        let socket = socket.map_err(|error| Failure::of_io(&error, timeout))?;
+        let socket = shake_hands(client, dial, plain, timeout)?;
         Line::over(Socket::Secure(Box::new(socket)), dial, timeout, limit)
     }
 
@@ -231,10 +233,41 @@ impl Write for Socket {
     }
 }
 
-fn shake_hands(client: &tls::Client, dial: &Dial, plain: Timed) -> io::Result<tls::Stream<Timed>> {
-    let mut stream = client.wrap(&dial.server().host, plain)?;
-    stream.handshake()?;
-    Ok(stream)
+/// A server without TLS takes the beginning of it for the beginning of a line and waits for its
+/// end, as silent as one that hangs. So it is asked in plain words when the time is nearly over:
+/// one with TLS that has not answered by then is late anyway.
+fn shake_hands(
+    client: &tls::Client,
+    dial: &Dial,
+    mut plain: Timed,
+    timeout: Duration,
+) -> Result<tls::Stream<Timed>, Failure> {
+    let due = plain.leave(LAST);
+    let stream = client.wrap(&dial.server().host, plain);
+    let mut stream = stream.map_err(|error| Failure::trouble(error.to_string()))?;
+    let shaken = stream.handshake();
+    stream.socket().set_due(due);
+    let Err(error) = shaken else {
+        return Ok(stream);
+    };
+    let is_late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    match is_late && speaks_plainly(dial, due, timeout) {
+        true => Err(Failure::trouble(
+            "it speaks no TLS: use the port where it does, or tls=off",
+        )),
+        false => Err(Failure::of_io(&error, timeout)),
+    }
+}
+
+/// Whether it answers as Redis does without TLS.
+fn speaks_plainly(dial: &Dial, due: Instant, timeout: Duration) -> bool {
+    let Ok(stream) = dial.stream(due, timeout) else {
+        return false;
+    };
+    let (mut plain, mut byte) = (Timed::new(stream, due), [0]);
+    let asked = plain.write_all(b"PING\r\n");
+    let heard = asked.and_then(|()| plain.read(&mut byte));
+    matches!((heard, byte), (Ok(1), [b'-' | b'+']))
 }
 
 /// Whether a byte may stand in a line of text.

@@ -31,6 +31,15 @@ impl Timed {
         before
     }
 
+    /// A deadline that leaves so much of the time, or half of it if there is less than twice as
+    /// much. Returns the present one.
+    pub fn leave(&mut self, rest: Duration) -> Instant {
+        let (before, now) = (self.due, Instant::now());
+        let left = before.saturating_duration_since(now);
+        self.due = now + left.saturating_sub(rest).max(left / 2);
+        before
+    }
+
     /// The socket itself, without a deadline.
     pub fn into_stream(self) -> TcpStream {
         self.stream

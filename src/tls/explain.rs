@@ -47,7 +47,8 @@ fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 )]
 fn of_certificate(problem: &CertificateError, peer: Peer) -> String {
     match problem {
-        CertificateError::UnknownIssuer => format!(
+        // The other is an authority of the same name with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => format!(
             "its certificate is not of an authority that is trusted: check {}",
             peer.ca()
         ),

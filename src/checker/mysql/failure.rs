@@ -17,10 +17,11 @@ pub mod code {
     pub const PARSE_ERROR: u16 = 1064;
     /// The account lacks a privilege for this statement.
     pub const SPECIFIC_ACCESS_DENIED: u16 = 1227;
+    /// The password is wrong, or the account may not connect so: MariaDB says the same to whoever
+    /// comes without TLS where it wants that, and MySQL where an account does.
+    pub const ACCESS_DENIED: u16 = 1045;
     /// Only encrypted connections are taken.
     pub(super) const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
-    /// The same in MariaDB.
-    pub(super) const SECURE_TRANSPORT_REQUIRED_MARIADB: u16 = 4217;
     const CON_COUNT: u16 = 1040;
     const SERVER_SHUTDOWN: u16 = 1053;
     const HOST_IS_BLOCKED: u16 = 1129;
@@ -88,7 +89,7 @@ fn of_server(error: &MySqlError) -> Failure {
         c if code::FULL.contains(&c) => Failure::Down(Fault::TooManyConnections),
         c if code::NOT_SERVING.contains(&c) => Failure::Down(Fault::NotServing(text)),
         c if code::KILLED.contains(&c) => Failure::Down(Fault::Reset),
-        code::SECURE_TRANSPORT_REQUIRED | code::SECURE_TRANSPORT_REQUIRED_MARIADB => {
+        code::SECURE_TRANSPORT_REQUIRED => {
             Failure::trouble(format!("{text}: use tls=on, or tls=verify with ca="))
         }
         _ => Failure::Unknown(Trouble(text)),

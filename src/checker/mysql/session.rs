@@ -235,7 +235,14 @@ impl Question {
     }
 
     fn failure(&self, error: &Error) -> Failure {
-        failure(error, self.timeout)
+        let failure = failure(error, self.timeout);
+        if let Failure::Unknown(Trouble(text)) = &failure
+            && self.secrecy.tls.is_none()
+            && has_code(error, code::ACCESS_DENIED)
+        {
+            return Failure::trouble(format!("{text}; where TLS is wanted, use tls=on"));
+        }
+        failure
     }
 }
 

@@ -127,6 +127,12 @@ pub(super) fn refusal(
 ) -> String {
     let said = reply.first_line();
     match reply.status {
+        // What Consul says of a token that it does not have, or not any more.
+        403 if has_token && said.contains("ACL not found") => format!(
+            "403 {said}: Consul does not know the token, which is wrong, expired or deleted: \
+             give one whose policy has {}, for {key}",
+            rule(permission)
+        ),
         403 => format!(
             "403 {said}: {} permission on {key} is missing; {}",
             permission.word(),
@@ -138,19 +144,23 @@ pub(super) fn refusal(
 }
 
 pub(super) fn advice(permission: Permission, has_token: bool) -> String {
-    let mut rule = format!(
-        r#"key_prefix "haproxy/" {{ policy = "{}" }}"#,
-        permission.word()
-    );
-    if matches!(permission, Permission::List) {
-        rule.push_str(r#" ("list" where acl.enable_key_list_policy is set)"#);
-    }
+    let rule = rule(permission);
     match has_token {
         true => format!("check the token and that its policy has {rule}"),
         false => format!(
             "no token was given: use --token or CONSUL_HTTP_TOKEN, with a token whose policy has \
              {rule}"
         ),
+    }
+}
+
+/// What a policy has to say. Whoever reads a single key is a checker, and will want to write it.
+fn rule(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Read | Permission::Write => r#"key_prefix "haproxy/" { policy = "write" }"#,
+        Permission::List => {
+            r#"key_prefix "haproxy/" { policy = "read" } ("list" where acl.enable_key_list_policy is set)"#
+        }
     }
 }
 
