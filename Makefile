@@ -66,6 +66,7 @@ install: all $(LICENCES) ## install; variables: DESTDIR, PREFIX (/usr/local), SY
 dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
 	rm -rf target/dist/$(DIST) && mkdir -p target/dist/$(DIST)
 	cp -R -P bin etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
+	rm -rf target/dist/$(DIST)/bin/tiny
 	cp -R packaging/man target/dist/$(DIST)/man
 	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
