@@ -48,7 +48,7 @@ while IFS='|' read -r name version licence; do
         sum=$(sha256sum <<<"$text" | cut -d ' ' -f 1)
         [ -n "${wording[$sum]:-}" ] || order+=("$sum")
         wording[$sum]=$text
-        users[$sum]+="$name $version, $licence"$'\n'
+        users[$sum]+="$name $version, ${licence:-as follows}"$'\n'
     done <<<"$files"
 done < <(crates)
 
