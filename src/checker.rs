@@ -108,9 +108,6 @@ pub enum Fault {
     Foreign(String),
     /// It is not the master that clients must reach; the text says what it is.
     NotMaster(String),
-    /// It cannot store anything more, and says so. It may take the next thing all the same, since
-    /// what fails goes, so that waiting for it to be seen again would be waiting for ever.
-    Full(String),
     /// What it says is not the protocol.
     Protocol(String),
 }
@@ -167,8 +164,7 @@ impl Fault {
             | Fault::Reset
             | Fault::NotReplica
             | Fault::Foreign(_)
-            | Fault::NotMaster(_)
-            | Fault::Full(_) => true,
+            | Fault::NotMaster(_) => true,
             Fault::TimedOut(_)
             | Fault::Unreachable(_)
             | Fault::TooManyConnections
@@ -223,7 +219,7 @@ impl fmt::Display for Fault {
             Fault::TimedOut(after) => write!(f, "no answer in {} s", after.as_secs_f64()),
             Fault::Unreachable(error) => write!(f, "unreachable: {error}"),
             Fault::TooManyConnections => f.write_str("too many connections"),
-            Fault::NotServing(text) | Fault::Full(text) => write!(f, "not serving: {text}"),
+            Fault::NotServing(text) => write!(f, "not serving: {text}"),
             Fault::NotReplica => f.write_str("not a replica"),
             Fault::Foreign(text) => write!(f, "not a replica of ours: {text}"),
             Fault::NotMaster(text) => write!(f, "not the master: {text}"),

@@ -33,6 +33,8 @@ pub enum Command {
     Confd,
     /// Everything for one host: the checkers and the renderer.
     Run,
+    /// Say what every tag points at.
+    Status,
 }
 
 /// What the command line asks for.
@@ -46,16 +48,19 @@ pub enum Invocation {
     Confd(Box<ConfdArgs>),
     /// Check tags and render templates.
     Run(Box<Args>),
+    /// Look at tags.
+    Status(Box<Args>),
 }
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 5] = [
+    pub const ALL: [Command; 6] = [
         Command::Check(Kind::MysqlSlave),
         Command::Check(Kind::Memcached),
         Command::Check(Kind::RedisMaster),
         Command::Confd,
         Command::Run,
+        Command::Status,
     ];
 
     /// The command's name.
@@ -66,6 +71,7 @@ impl Command {
             Command::Check(Kind::RedisMaster) => "checkredismaster",
             Command::Confd => "confd",
             Command::Run => "run",
+            Command::Status => "status",
         }
     }
 
@@ -77,6 +83,7 @@ impl Command {
             Command::Check(Kind::RedisMaster) => "keep the keys of Redis tags on the master",
             Command::Confd => "render templates from the keys, as confd does",
             Command::Run => "all checkers and the renderer, in one process",
+            Command::Status => "say what every tag points at, and how its servers are",
         }
     }
 
@@ -93,7 +100,7 @@ impl Command {
     fn is_linked(self) -> bool {
         match self {
             Command::Check(_) => true,
-            Command::Confd | Command::Run => false,
+            Command::Confd | Command::Run | Command::Status => false,
         }
     }
 
@@ -147,6 +154,11 @@ fn parse_command(
             args::Parsed::Help => Invocation::Say(usage::run()),
             args::Parsed::Version => Invocation::Say(version()),
             args::Parsed::Args(args) => Invocation::Run(args),
+        }),
+        Command::Status => Ok(match args::parse(words, command)? {
+            args::Parsed::Help => Invocation::Say(usage::status()),
+            args::Parsed::Version => Invocation::Say(version()),
+            args::Parsed::Args(args) => Invocation::Status(args),
         }),
         Command::Confd => Ok(match confd::parse(words)? {
             confd::Parsed::Help => Invocation::Say(usage::confd()),

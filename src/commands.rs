@@ -4,3 +4,4 @@
 pub mod check;
 pub mod confd;
 pub mod run;
+pub mod status;

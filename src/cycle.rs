@@ -256,11 +256,8 @@ impl Tag {
     }
 
     fn check(&mut self, server: &Endpoint) -> (Health, Verdict) {
-        let mut health = self.checker.check(server);
-        let is_up = matches!(health, Health::Up { .. });
-        if is_up && elect::is_excluded(&self.policy.exclude, server) {
-            health = Health::Degraded(Degraded::Excluded);
-        }
+        let health = self.checker.check(server);
+        let health = elect::as_excluded(&self.policy.exclude, server, &health);
         let verdict = self.memory.fall.observe(&health);
         self.memory.failing = verdict != Verdict::Standing;
         (health, verdict)

@@ -35,6 +35,14 @@ pub fn is_excluded(exclude: &[Exclusion], server: &Endpoint) -> bool {
     exclude.iter().any(|exclusion| exclusion.matches(server))
 }
 
+/// A server's health, in view of the exclusions: one that is up and excluded is degraded.
+pub fn as_excluded(exclude: &[Exclusion], server: &Endpoint, health: &Health) -> Health {
+    match matches!(health, Health::Up { .. }) && is_excluded(exclude, server) {
+        true => Health::Degraded(Degraded::Excluded),
+        false => health.clone(),
+    }
+}
+
 /// The best server to move to when the current one is lost: whoever serves at all.
 pub fn forced<'a>(candidates: &'a [Candidate], exclude: &[Exclusion]) -> Option<&'a Candidate> {
     candidates

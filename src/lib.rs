@@ -1,5 +1,5 @@
-//! Keeps a port on an HAProxy host on one live server of a group: a MySQL replica, and later a
-//! memcached or the Redis master.
+//! Keeps a port on an HAProxy host on one live server of a group: a MySQL replica, a memcached, or
+//! the Redis master.
 //!
 //! ```text
 //! main → cli → commands → supervisor → watch → cycle → checker (trait)
@@ -16,8 +16,9 @@
 //!
 //! - Checkers and stores know nothing of each other and meet only in `cycle`; only `cycle` decides
 //!   to write. The renderer reads keys and never writes one; it knows nothing of checkers.
-//! - `elect`, `hysteresis`, `backend`, `outcome`, `render::entries`, `haproxy::diff` and the files
-//!   beside `checker::mysql` that read rows do no I/O, read no clock and log nothing.
+//! - `elect`, `hysteresis`, `backend`, `outcome`, `status`, `render::entries`, `haproxy::diff` and the
+//!   files beside the checkers that read rows, facts and votes do no I/O, read no clock and log
+//!   nothing.
 //! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
 //!   options; only `logger` knows what a log line looks like; only `commands` knows all rooms.
 //! - A work says only to `progress` how it gets on; only `watchdog` tells the service manager.
@@ -45,6 +46,7 @@ pub mod secret;
 // One tag for ever, and many.
 pub mod progress;
 pub mod report;
+pub mod status;
 pub mod supervisor;
 pub mod watch;
 

@@ -15,14 +15,13 @@ use confd_haproxy::logger;
 fn main() -> ExitCode {
     keep_quiet_about_probes();
     let result = match cli::parse(env::args_os()) {
-        Ok(Invocation::Say(text)) => {
-            // Nobody may be listening any more, as with `--help | head -1`.
-            let _ = writeln!(io::stdout(), "{text}");
-            return ExitCode::SUCCESS;
-        }
+        Ok(Invocation::Say(text)) => Ok(say(&text, 0)),
         Ok(Invocation::Check(kind, args)) => commands::check::run(*args, kind),
         Ok(Invocation::Confd(args)) => commands::confd::run(*args),
         Ok(Invocation::Run(args)) => commands::run::run(*args),
+        Ok(Invocation::Status(args)) => {
+            commands::status::run(*args).map(|(text, code)| say(&text, code))
+        }
         Err(error) => Err(error),
     };
     match result {
@@ -32,6 +31,13 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
+}
+
+/// Prints a text, and gives the code back.
+fn say(text: &str, code: u8) -> u8 {
+    // Nobody may be listening any more, as with `--help | head -1`.
+    let _ = writeln!(io::stdout(), "{text}");
+    code
 }
 
 /// A driver that panics in a probe is reported as the server's fault, in one line.

@@ -109,7 +109,8 @@ impl State {
         }
     }
 
-    fn of(health: &Health) -> State {
+    /// That of a tag whose server is like this.
+    pub fn of(health: &Health) -> State {
         match health {
             Health::Up { .. } => State::Ok,
             Health::Degraded(_) => State::Degraded,

@@ -108,6 +108,15 @@ impl<Q: Question> Panel<Q> {
         }
     }
 
+    /// Asks these servers as well, unless they were asked with the others.
+    pub fn also(&mut self, servers: impl IntoIterator<Item = Endpoint>) {
+        for server in servers {
+            if !self.words.contains_key(&server) && !self.open.contains_key(&server) {
+                self.begin_one(server);
+            }
+        }
+    }
+
     /// Waits until everybody who was asked has answered or is late, or until the time that `enough`
     /// names, which is asked again after each answer.
     pub fn hear(&mut self, enough: impl Fn(&Panel<Q>) -> Option<Instant>) {

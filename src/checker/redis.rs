@@ -10,7 +10,7 @@ pub mod verdict;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::checker::panel::{GRACE, Panel, everybody};
+use crate::checker::panel::{GRACE, Panel};
 use crate::checker::redis::facts::Facts;
 use crate::checker::redis::talk::{AskMaster, AskRole};
 use crate::checker::redis::verdict::{Master, Naming, View};
@@ -131,25 +131,40 @@ impl Checker for RedisChecker {
 }
 
 impl RedisChecker {
-    /// Asks the Sentinels and every server, all at the same time, and waits for the current one,
-    /// for the majority of the Sentinels, and a little for the others.
+    /// Asks the Sentinels and every server, all at the same time, and waits for the majority of the
+    /// Sentinels, for the current server, and a little for the others. Where the Sentinels name
+    /// another master, and it says so itself, the current one is not waited for.
     fn hear_about(&mut self, current: &Endpoint) {
         let servers = self.everybody(Some(current));
         // Who was silent last time is not waited for.
         let spoke = |server: &&Endpoint| self.roles.word(server).is_none_or(|w| w.said.is_ok());
         let awaited: Vec<Endpoint> = servers.iter().filter(spoke).cloned().collect();
         self.masters.begin(self.sentinels.clone());
-        self.roles.ask(servers, |panel| {
-            let heard_at = panel.word(current)?.heard_at;
-            let all = awaited.iter().all(|server| panel.word(server).is_some());
-            Some(if all { heard_at } else { heard_at + GRACE })
-        });
+        self.roles.begin(servers);
         self.masters.hear(|panel| agreed(panel, &self.sentinels));
         self.settle_naming(Some(current));
-        if let Some(Naming::Agreed(named)) = &self.naming
-            && self.roles.word(named).is_none()
-        {
-            self.roles.ask([named.clone()], everybody);
+        let named = self.named().cloned();
+        self.roles.also(named.clone());
+        let other = named.filter(|named| named != current);
+        self.roles.hear(|panel| {
+            let new = other.as_ref().and_then(|server| panel.word(server));
+            if let Some(word) = new.filter(|word| says_master(&word.said)) {
+                return Some(word.heard_at);
+            }
+            let heard_at = panel.word(current)?.heard_at;
+            let waits_for = awaited.iter().chain(&other);
+            let all = waits_for
+                .into_iter()
+                .all(|server| panel.word(server).is_some());
+            Some(if all { heard_at } else { heard_at + GRACE })
+        });
+    }
+
+    /// The master that the Sentinels name.
+    fn named(&self) -> Option<&Endpoint> {
+        match &self.naming {
+            Some(Naming::Agreed(named)) => Some(named),
+            Some(Naming::Divided(_)) | None => None,
         }
     }
 
@@ -179,11 +194,7 @@ impl RedisChecker {
 
     /// Every server that there is to ask.
     fn everybody(&self, current: Option<&Endpoint>) -> BTreeSet<Endpoint> {
-        let named = match &self.naming {
-            Some(Naming::Agreed(named)) => Some(named),
-            Some(Naming::Divided(_)) | None => None,
-        };
-        let all = self.servers.iter().chain(current).chain(named);
+        let all = self.servers.iter().chain(current).chain(self.named());
         all.cloned().collect()
     }
 
@@ -210,9 +221,12 @@ impl RedisChecker {
 
 /// When a survey has seen enough where Sentinels decide: a little after the first master spoke.
 fn first_master(panel: &Panel<AskRole>) -> Option<Instant> {
-    let is_master = |said: &Result<Facts, Health>| matches!(said, Ok(facts) if facts.is_master());
-    let masters = panel.words().filter(|(_, word)| is_master(&word.said));
+    let masters = panel.words().filter(|(_, word)| says_master(&word.said));
     masters.map(|(_, word)| word.heard_at + GRACE).min()
+}
+
+fn says_master(said: &Result<Facts, Health>) -> bool {
+    matches!(said, Ok(facts) if facts.is_master())
 }
 
 /// When enough Sentinels have spoken.

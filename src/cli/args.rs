@@ -18,6 +18,11 @@ const GENERAL: [&str; 9] = [
     "conf", "tag", "consul", "token", "once", "dry-run", "debug", "help", "version",
 ];
 
+/// The options of status.
+const STATUS: [&str; 9] = [
+    "conf", "tag", "consul", "token", "store", "timeout", "json", "help", "version",
+];
+
 /// Every option of a command, without its hyphens.
 pub fn options(command: Command) -> Vec<String> {
     let (kind, own): (Kind, &[&str]) = match command {
@@ -26,6 +31,7 @@ pub fn options(command: Command) -> Vec<String> {
         Command::Check(Kind::RedisMaster) => (Kind::RedisMaster, &["user"]),
         // It runs sections of the conf file; servers are named there.
         Command::Run => (Kind::MysqlSlave, &["store", "confdir", "allow-empty"]),
+        Command::Status => return STATUS.map(str::to_owned).to_vec(),
         Command::Confd => return Vec::new(),
     };
     let general = GENERAL.iter().chain(own).copied();
@@ -56,6 +62,8 @@ pub struct Args {
     pub confdir: Option<PathBuf>,
     /// `--allow-empty`, of run.
     pub allow_empty: bool,
+    /// `--json`, of status.
+    pub json: bool,
     /// `--user`, of checkredismaster.
     pub user: Option<String>,
     /// The settings for every section that does not say them itself.
@@ -136,7 +144,9 @@ impl Reader {
                 known if !self.options.iter().any(|o| o == known) => {
                     after_unknown = self.unknown(known)
                 }
-                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" => self.switch(&name),
+                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" | "json" => {
+                    self.switch(&name);
+                }
                 "flush" => self.flush(),
                 known => self.option(known),
             }
@@ -151,6 +161,7 @@ impl Reader {
             "debug" | "verbose" => self.args.debug = true,
             "once" => self.args.once = true,
             "allow-empty" => self.args.allow_empty = true,
+            "json" => self.args.json = true,
             _ => self.args.dry_run = true,
         }
     }

@@ -40,6 +40,11 @@ pub(super) fn check(kind: Kind) -> String {
     text.to_owned()
 }
 
+/// For status.
+pub(super) fn status() -> String {
+    STATUS.to_owned()
+}
+
 /// For confd.
 pub(super) fn confd() -> String {
     CONFD.to_owned()
@@ -184,6 +189,31 @@ For sections that do not say it themselves:
   --tls WORD --ca FILE                 off, on, verify-ca, verify; authority
   --tls-cert FILE --tls-key FILE       our own certificate
   --tls-server-name NAME               the name in the servers' certificates";
+
+const STATUS: &str = "\
+usage: confd_haproxy status [--conf FILE] [--tag TAG]... [options]
+
+Says what every tag points at, and how every server of it is: one line for all,
+then a table. Changes nothing, and needs no checker to be running.
+
+  confd_haproxy status
+  confd_haproxy status --tag slave3301 --json
+
+  --conf FILE       the sections to look at (/etc/confd_haproxy/db.conf)
+  --tag TAG,...     only these; may be repeated (all)
+  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --store FILE      the keys are in this file, and not in Consul
+  --timeout SEC     the time a check may take, where a section does not say it (1)
+  --json            for programs
+  --help            this text
+  --version         the version
+
+exit code: 0 ok, 1 degraded, 2 down, 3 unknown, as Nagios wants it. The worst
+of all tags counts, and down is worse than unknown.
+
+environment, if there is no option: CONSUL_HTTP_ADDR,
+CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
 
 const RUN: &str = "\
 usage: confd_haproxy run [--conf FILE] [--tag TAG]... [options]

@@ -105,15 +105,24 @@ pub(super) fn plans(
     resolver: &Resolver,
     journal: bool,
 ) -> Result<Vec<Plan>, Error> {
-    let (mut plans, mut problems) = (Vec::new(), Vec::new());
+    let plan = |(tag, tls)| plan(tag, tls, start, store, resolver, journal);
+    Ok(with_tls(start)?.into_iter().map(plan).collect())
+}
+
+/// Every tag, with what encrypts the connections to its servers.
+///
+/// # Errors
+/// `Error::Config`, if files about TLS cannot be used.
+pub(super) fn with_tls(start: &Start) -> Result<Vec<(config::Tag, Option<tls::Client>)>, Error> {
+    let (mut tags, mut problems) = (Vec::new(), Vec::new());
     for tag in &start.tags {
         match tls_of(tag) {
-            Ok(tls) => plans.push(plan(tag.clone(), tls, start, store, resolver, journal)),
+            Ok(tls) => tags.push((tag.clone(), tls)),
             Err(problem) => problems.push(format!("[{}]: {problem}", tag.common.name)),
         }
     }
     match problems.is_empty() {
-        true => Ok(plans),
+        true => Ok(tags),
         false => Err(Error::Config(problems)),
     }
 }

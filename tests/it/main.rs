@@ -28,6 +28,9 @@ mod once;
 mod rivals;
 mod store_down;
 
+// What every tag points at.
+mod status;
+
 // checkmemcached.
 mod memcached;
 mod memcached_faults;

@@ -315,7 +315,8 @@ fn two_checkers_of_one_memcached_tag_write_each_move_once() {
     }
     let history = listed.consul.history(&listed.key);
     for round in 1..=10 {
-        let is_used = |server: &&Memcached| server.endpoint() == listed.current();
+        let current = listed.current();
+        let is_used = |server: &&Memcached| server.endpoint() == current;
         let used = servers.iter().find(is_used).expect("one is in use");
         let other = servers.iter().find(|one| !is_used(one)).unwrap();
         used.kill();

@@ -95,6 +95,22 @@ fn a_memcached_that_was_full_before_is_never_elected() {
 }
 
 #[test]
+fn of_two_memcacheds_that_are_full_the_one_in_use_is_kept() {
+    let pair = [(); 2].map(|()| Memcached::with(Options::small_without_eviction()));
+    let listed = Listed::memcached(&list(&pair));
+    let checker = listed.settled(&[]);
+    // Both have held the value that is written in a check, so that either has room for it at times.
+    pair[0].fill();
+    listed.wait_until_at(&pair[1].endpoint());
+    wait_for_more_ok(&checker, 2);
+    let index = listed.index();
+    pair[1].fill();
+    let cry = "there is no alive server! mem11211 stays as it is: ";
+    wait_for_more(&checker, cry, 4);
+    assert_eq!(listed.index(), index, "{}", checker.log());
+}
+
+#[test]
 fn a_memcached_that_wants_a_login_is_our_own_trouble_and_moves_nothing() {
     let closed = Memcached::with(Options::default().account("app:s3cret"));
     let good = Memcached::start();

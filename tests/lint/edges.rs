@@ -60,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["backend", "checker", "outcome"]),
+    ("status", &["backend", "checker", "endpoint", "outcome"]),
     (
         "cycle",
         &[

@@ -71,6 +71,15 @@ impl View<'_> {
     /// How the server is that the key names. Of two masters it is kept, unless the Sentinels say
     /// otherwise, or it has started empty.
     pub fn current(&self, server: &Endpoint) -> Health {
+        if let Some(Naming::Agreed(named)) = self.naming
+            && named != server
+            && self.confirms(named)
+        {
+            return Fault::NotMaster(format!(
+                "the Sentinels name {named}, which says that it is the master"
+            ))
+            .into();
+        }
         let facts = match self.heard(server) {
             Ok(facts) => facts,
             Err(health) => return health,
@@ -81,15 +90,9 @@ impl View<'_> {
         match self.naming {
             None => self.current_by_votes(server, facts),
             Some(Naming::Agreed(named)) if named == server => well(facts),
-            Some(Naming::Agreed(named)) => match self.confirms(named) {
-                true => Fault::NotMaster(format!(
-                    "the Sentinels name {named}, which says that it is the master"
-                ))
-                .into(),
-                false => Health::Degraded(Degraded::Unwatched(format!(
-                    "the Sentinels name {named}, which does not say that it is the master"
-                ))),
-            },
+            Some(Naming::Agreed(named)) => Health::Degraded(Degraded::Unwatched(format!(
+                "the Sentinels name {named}, which does not say that it is the master"
+            ))),
             Some(Naming::Divided(why)) => Health::Degraded(Degraded::Unwatched(why.clone())),
         }
     }

@@ -189,6 +189,10 @@ fn with_sentinels_their_word_and_the_masters_own_are_needed() {
     assert!(case.current(A).contains(&format!("the Sentinels name {B}")));
     assert!(case.current(A).starts_with("down: not the master"));
     assert_eq!(case.up(Some(A)), [B]);
+    // It need not have answered.
+    let hung = Err(Fault::TimedOut(Duration::from_secs(1)).into());
+    let case = Case::new([hung, promoted("y", "x"), replica(B, "y")]).naming(B);
+    assert!(case.current(A).starts_with("down: not the master"));
     // Named, but not promoted yet: the old one is kept as long as it serves.
     let early = Case::new([master("x", 2), replica(A, "x"), replica(A, "x")]).naming(B);
     assert!(early.current(A).starts_with("degraded: the Sentinels name"));

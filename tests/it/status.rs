@@ -1,0 +1,114 @@
+//! `confd_haproxy status`, with real servers of all three kinds: what it says, and its exit code.
+
+use serde_json::Value;
+
+use crate::scene::{CHECK, KEY, Scene, value};
+use crate::support::checker::{CheckerBuilder, Finished};
+use crate::support::memcached::{self, Memcached};
+use crate::support::redis::{self, Redis};
+use crate::support::{free_port, seconds};
+
+const MEMCACHED: &str = "haproxy/memcached/mem11211";
+const REDIS: &str = "haproxy/redismaster/redis6379";
+
+fn status(conf: &str, consul: &str, options: &[&str]) -> Finished {
+    CheckerBuilder::new("status")
+        .conf(conf)
+        .args(["--consul", consul])
+        .args(options)
+        .run_to_end(seconds(30))
+}
+
+/// The table's line with this tag or server in it.
+fn line_with<'a>(said: &'a str, text: &str) -> &'a str {
+    let mut lines = said.lines().skip(1);
+    lines.find(|line| line.contains(text)).unwrap_or_default()
+}
+
+#[test]
+fn status_tells_how_every_tag_of_every_kind_is_and_changes_nothing() {
+    let scene = Scene::start(1);
+    let caches = [Memcached::start(), Memcached::start()];
+    let group = Redis::group(1);
+    let conf = format!(
+        "{}[mem11211]\ntype=memcached\nserver={}\nproxyport={}\n\
+         [redis6379]\ntype=redismaster\nserver={}\nproxyport={}\n",
+        scene.conf(CHECK),
+        memcached::list(&caches),
+        free_port(),
+        redis::list(&group),
+        free_port(),
+    );
+    let consul = scene.consul.endpoint();
+    let empty = status(&conf, &consul, &[]);
+    assert_eq!(empty.code, Some(2), "{}", empty.stdout);
+    assert!(empty.stdout.starts_with("CRITICAL: 3 of 3 tags: "));
+    assert!(empty.stdout.contains("there is no mem11211 in consul"));
+    for key in [KEY, MEMCACHED, REDIS] {
+        assert!(scene.consul.get(key).is_none(), "{key} was written");
+    }
+
+    let replica = &scene.db.replicas[0];
+    scene.point_at(replica);
+    let put = |key, tag, port| {
+        let value = value(tag, "127.0.0.1", port);
+        scene.consul.put(key, &value);
+    };
+    put(MEMCACHED, "mem11211", caches[1].port());
+    put(REDIS, "redis6379", group[0].port());
+    let good = status(&conf, &consul, &[]);
+    assert_eq!(good.code, Some(0), "{}", good.stdout);
+    assert!(
+        good.stdout
+            .starts_with("OK: 3 of 3 tags are on a healthy server\n")
+    );
+    assert!(line_with(&good.stdout, "slave ").contains("up, lag 0 s"));
+    let other = line_with(&good.stdout, &caches[0].endpoint());
+    assert!(
+        other.trim_start().starts_with("or ") && other.ends_with("up"),
+        "{other}"
+    );
+    let replica_of_redis = line_with(&good.stdout, &group[1].endpoint());
+    assert!(replica_of_redis.contains("not the master: a replica of"));
+
+    // A replica that was elected by hand, and a dead cache.
+    put(REDIS, "redis6379", group[1].port());
+    caches[1].kill();
+    let bad = status(&conf, &consul, &["--json"]);
+    assert_eq!(bad.code, Some(2), "{}", bad.stdout);
+    let told: Value = serde_json::from_str(&bad.stdout).unwrap();
+    let states = [0, 1, 2].map(|index| told["tags"][index]["state"].as_str().unwrap());
+    assert_eq!(states, ["ok", "down", "down"], "{}", bad.stdout);
+    assert_eq!(
+        told["tags"][1]["server"]["health"],
+        "down: connection refused"
+    );
+    let one = status(&conf, &consul, &["--tag", "slave"]);
+    assert_eq!(one.code, Some(0), "{}", one.stdout);
+}
+
+#[test]
+fn status_without_a_store_that_answers_is_unknown_and_still_shows_the_servers() {
+    let cache = Memcached::start();
+    let conf = format!("[mem11211]\ntype=memcached\nserver={}\n", cache.endpoint());
+    let nobody = format!("127.0.0.1:{}", free_port());
+    let finished = status(&conf, &nobody, &[]);
+    assert_eq!(finished.code, Some(3), "{}", finished.stdout);
+    assert!(
+        finished
+            .stdout
+            .starts_with("UNKNOWN: 1 of 1 tags: mem11211: ")
+    );
+    assert!(line_with(&finished.stdout, &cache.endpoint()).ends_with("up"));
+    let stored = CheckerBuilder::new("status").conf(&conf).file(
+        "keys.json",
+        &format!(
+            r#"{{"haproxy": {{"memcached": {{"mem11211": "{}"}}}}}}"#,
+            value("mem11211", "127.0.0.1", cache.port()).replace('"', "\\\"")
+        ),
+    );
+    let store = stored.dir().join("keys.json");
+    let finished = stored.arg("--store").arg(store).run_to_end(seconds(30));
+    let said = finished.stdout + &finished.stderr;
+    assert!(said.starts_with("OK: 1 of 1 tags"), "{said}");
+}
