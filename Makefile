@@ -4,6 +4,7 @@ TARGET     ?= x86_64-unknown-linux-musl
 CARGO      ?= cargo
 CARGO_HOME ?= $(HOME)/.cargo
 BUILT      := target/$(TARGET)/release/confd_haproxy
+TINY       := target/tiny/$(TARGET)/release/confd_haproxy
 VERSION    := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 LICENCES   := target/LICENSE.dependencies
 DIST       := confd_haproxy-$(VERSION)-x86_64-linux
@@ -19,7 +20,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help install dist rpm lint test test-matrix servers bench demo clean rust-target FORCE
+.PHONY: all tiny help install dist rpm lint test test-matrix servers bench demo clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -36,7 +37,20 @@ bin/confd_haproxy: $(BUILT)
 $(BUILT): FORCE | rust-target
 	$(CARGO) build --release --locked --target $(TARGET) $(REMAP)
 
-# The toolchain's own musl: no C compiler for musl is needed.
+# The same without TLS, for whoever needs neither that nor ring: built apart, so that both can exist.
+tiny: bin/tiny/confd_haproxy ## build bin/tiny/confd_haproxy, without TLS
+
+bin/tiny/confd_haproxy: $(TINY)
+	@mkdir -p bin/tiny
+	@cp $< $@.new && mv $@.new $@
+	@for name in $$($@ --list); do ln -sf confd_haproxy bin/tiny/$$name; done
+	@ls -l bin/tiny
+
+$(TINY): FORCE | rust-target
+	$(CARGO) build --release --locked --no-default-features --target $(TARGET) --target-dir target/tiny $(REMAP)
+
+# The toolchain's own musl: no C compiler for musl is needed. What ring has in C takes any gcc
+# (.cargo/config.toml).
 rust-target:
 	@if command -v rustup >/dev/null; then \
 	  rustup target list --installed | grep -qx $(TARGET) || rustup target add $(TARGET); fi
@@ -52,6 +66,7 @@ install: all $(LICENCES) ## install; variables: DESTDIR, PREFIX (/usr/local), SY
 dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
 	rm -rf target/dist/$(DIST) && mkdir -p target/dist/$(DIST)
 	cp -R -P bin etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
+	rm -rf target/dist/$(DIST)/bin/tiny
 	cp -R packaging/man target/dist/$(DIST)/man
 	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
@@ -66,6 +81,7 @@ lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, im
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
 	$(CARGO) clippy --locked --test bench --test matrix -- -D warnings
+	$(CARGO) clippy --locked --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps --document-private-items --quiet
 	$(CARGO) test --locked --quiet --test lint
 

@@ -10,6 +10,7 @@ pub mod mysql;
 pub mod panel;
 pub mod probe;
 pub mod redis;
+pub mod timed;
 
 use std::fmt;
 use std::time::Duration;

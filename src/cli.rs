@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod confd;
+mod consul;
 pub mod start;
 
 mod usage;

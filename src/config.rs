@@ -12,6 +12,7 @@ pub mod value;
 
 mod raw;
 mod report;
+mod tls;
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::PermissionsExt;

@@ -79,6 +79,7 @@ pub mod backoff;
 pub mod idle;
 pub mod random;
 pub mod resolve;
+pub mod tls;
 
 #[cfg(test)]
 mod scratch;

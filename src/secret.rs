@@ -1,6 +1,7 @@
 //! A password or token: usable, never printable.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// Text that no log line, error or debug output can show.
 #[derive(Clone, PartialEq, Eq, Default)]
@@ -22,6 +23,20 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("*****")
     }
+}
+
+/// Where a token comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// It was given.
+    Given(Secret),
+    /// It is what a file holds, and another one when the file changes.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What it holds now.
+        now: Secret,
+    },
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reaching one server: its addresses, one by one, within a deadline.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -88,6 +88,24 @@ impl Dial {
             let address = SocketAddr::new(address, self.server.port.get());
             open(address, share).map_err(|error| Failure::of_io(&error, timeout))
         })
+    }
+
+    /// Looks the server's name up now, for whoever is going to look it up by himself and cannot
+    /// be told how long that may take.
+    ///
+    /// # Errors
+    /// When it has no address.
+    pub fn look_up(&self) -> Result<(), Failure> {
+        let (host, port) = (self.server.host.to_string(), self.server.port.get());
+        self.resolving.store(true, Ordering::Relaxed);
+        let found = (host.as_str(), port).to_socket_addrs();
+        self.resolving.store(false, Ordering::Relaxed);
+        match found {
+            Ok(_) => Ok(()),
+            Err(error) => Err(Failure::trouble(format!(
+                "{host} does not resolve: {error}"
+            ))),
+        }
     }
 
     /// What it means that there was no answer in time: the name service may be the reason.

@@ -5,6 +5,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::time::Duration;
 
 use crate::checker::{Fault, Health, Trouble};
+use crate::tls::{self, Peer};
 
 /// Why there is no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +18,12 @@ pub enum Failure {
 
 impl Failure {
     /// Reads an error of the operating system. `timeout` is what the check was given, for the
-    /// message.
+    /// message. What TLS has against the other side comes as one, and is our own trouble: another
+    /// server would not do better.
     pub fn of_io(error: &IoError, timeout: Duration) -> Failure {
+        if let Some(text) = tls::explain(error, Peer::Server) {
+            return Failure::trouble(text);
+        }
         Failure::of_kind(
             error.kind(),
             error.raw_os_error(),

@@ -7,15 +7,19 @@ use std::time::{Duration, Instant};
 
 use crate::checker::dial::Dial;
 use crate::checker::failure::{Failure, Try};
+use crate::checker::timed::Timed;
+use crate::tls;
 
 /// How long a server is listened to before a second try.
 const LISTEN: Duration = Duration::from_millis(20);
 
+/// What is left of the time for a last word to a server that does not answer a handshake.
+const LAST: Duration = Duration::from_millis(50);
+
 /// One conversation over one connection.
 #[derive(Debug)]
 pub struct Line {
-    stream: TcpStream,
-    due: Instant,
+    socket: Socket,
     timeout: Duration,
     /// Bytes that may still be read.
     allowance: usize,
@@ -37,9 +41,32 @@ impl Line {
         timeout: Duration,
         limit: usize,
     ) -> Result<Line, Failure> {
+        let socket = Socket::Plain(Timed::new(dial.stream(due, timeout)?, due));
+        Line::over(socket, dial, timeout, limit)
+    }
+
+    /// The same, encrypted where there is a `client` for that.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or is not to be trusted.
+    pub fn open_secure(
+        client: Option<&tls::Client>,
+        dial: &Dial,
+        due: Instant,
+        timeout: Duration,
+        limit: usize,
+    ) -> Result<Line, Failure> {
+        let Some(client) = client else {
+            return Line::open(dial, due, timeout, limit);
+        };
+        let plain = Timed::new(dial.stream(due, timeout)?, due);
+        let socket = shake_hands(client, dial, plain, timeout)?;
+        Line::over(Socket::Secure(Box::new(socket)), dial, timeout, limit)
+    }
+
+    fn over(socket: Socket, dial: &Dial, timeout: Duration, limit: usize) -> Result<Line, Failure> {
         let mut line = Line {
-            stream: dial.stream(due, timeout)?,
-            due,
+            socket,
             timeout,
             allowance: limit,
             buffer: Vec::new(),
@@ -60,7 +87,9 @@ impl Line {
             // It has said already why it will not listen.
             return Ok(());
         }
-        self.write_all(words).map_err(|error| self.failure(&error))
+        let said = self.socket.write_all(words);
+        let said = said.and_then(|()| self.socket.flush());
+        said.map_err(|error| self.failure(&error))
     }
 
     /// The next line, without its end (CR LF, or LF alone).
@@ -106,18 +135,19 @@ impl Line {
 
     /// The end of the conversation: the connection, to wait on.
     pub fn into_stream(self) -> TcpStream {
-        self.stream
+        match self.socket {
+            Socket::Plain(timed) => timed.into_stream(),
+            Socket::Secure(stream) => stream.into_socket().into_stream(),
+        }
     }
 
     /// Hears for a moment what the server says unasked. One that is full says so and closes the
     /// connection, and would reset it, and its words with it, if we spoke first.
     fn listen(&mut self) -> Result<(), Failure> {
         let mut part = [0; 512];
-        let wait = self.left().map_err(|e| self.failure(&e))?.min(LISTEN);
-        let heard = self
-            .stream
-            .set_read_timeout(Some(wait))
-            .and_then(|()| self.stream.read(&mut part));
+        let due = self.socket.timed().hurry(LISTEN);
+        let heard = self.socket.read(&mut part);
+        self.socket.timed().set_due(due);
         match heard {
             Ok(0) => Err(self.failure(&ErrorKind::UnexpectedEof.into())),
             Ok(count) => {
@@ -153,23 +183,91 @@ impl Line {
                 "the answer does not end",
             ));
         }
-        let left = self.left()?;
-        self.stream.set_read_timeout(Some(left))?;
         let most = buffer.len().min(self.allowance);
         let count = self
-            .stream
+            .socket
             .read(buffer.get_mut(..most).unwrap_or_default())?;
         self.allowance -= count;
         Ok(count)
     }
+}
 
-    /// The time that is left.
-    fn left(&self) -> io::Result<Duration> {
-        match self.due.saturating_duration_since(Instant::now()) {
-            Duration::ZERO => Err(ErrorKind::TimedOut.into()),
-            left => Ok(left),
+/// The connection itself.
+#[derive(Debug)]
+enum Socket {
+    Plain(Timed),
+    Secure(Box<tls::Stream<Timed>>),
+}
+
+impl Socket {
+    fn timed(&mut self) -> &mut Timed {
+        match self {
+            Socket::Plain(timed) => timed,
+            Socket::Secure(stream) => stream.socket(),
         }
     }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(timed) => timed.read(buffer),
+            Socket::Secure(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, words: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(timed) => timed.write(words),
+            Socket::Secure(stream) => stream.write(words),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Socket::Plain(timed) => timed.flush(),
+            Socket::Secure(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A server without TLS takes the beginning of it for the beginning of a line and waits for its
+/// end, as silent as one that hangs. So it is asked in plain words when the time is nearly over:
+/// one with TLS that has not answered by then is late anyway.
+fn shake_hands(
+    client: &tls::Client,
+    dial: &Dial,
+    mut plain: Timed,
+    timeout: Duration,
+) -> Result<tls::Stream<Timed>, Failure> {
+    let due = plain.leave(LAST);
+    let stream = client.wrap(&dial.server().host, plain);
+    let mut stream = stream.map_err(|error| Failure::trouble(error.to_string()))?;
+    let shaken = stream.handshake();
+    stream.socket().set_due(due);
+    let Err(error) = shaken else {
+        return Ok(stream);
+    };
+    let is_late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    match is_late && speaks_plainly(dial, due, timeout) {
+        true => Err(Failure::trouble(
+            "it speaks no TLS: use the port where it does, or tls=off",
+        )),
+        false => Err(Failure::of_io(&error, timeout)),
+    }
+}
+
+/// Whether it answers as Redis does without TLS.
+fn speaks_plainly(dial: &Dial, due: Instant, timeout: Duration) -> bool {
+    let Ok(stream) = dial.stream(due, timeout) else {
+        return false;
+    };
+    let (mut plain, mut byte) = (Timed::new(stream, due), [0]);
+    let asked = plain.write_all(b"PING\r\n");
+    let heard = asked.and_then(|()| plain.read(&mut byte));
+    matches!((heard, byte), (Ok(1), [b'-' | b'+']))
 }
 
 /// Whether a byte may stand in a line of text.
@@ -198,13 +296,11 @@ impl Read for Line {
 
 impl Write for Line {
     fn write(&mut self, words: &[u8]) -> io::Result<usize> {
-        let left = self.left()?;
-        self.stream.set_write_timeout(Some(left))?;
-        self.stream.write(words)
+        self.socket.write(words)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.socket.flush()
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod discovery;
 pub mod failure;
 pub mod family;
+pub mod secrecy;
 pub mod session;
 pub mod status;
 mod survey;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use mysql::Conn;
 
 use crate::backend::TagName;
+use crate::checker::mysql::secrecy::Secrecy;
 use crate::checker::mysql::session::{Answer, Dialect, Facts, Question, Want};
 use crate::checker::mysql::survey::Round;
 use crate::checker::mysql::topology::Topology;
@@ -45,6 +47,8 @@ pub struct Settings {
     pub user: String,
     /// Its password.
     pub password: Secret,
+    /// How connections are encrypted.
+    pub secrecy: Secrecy,
     /// The time for one check.
     pub timeout: Duration,
     /// Seconds of lag that are still fine.
@@ -208,6 +212,7 @@ impl MysqlChecker {
             want,
             user: user.clone(),
             password: self.settings.password.clone(),
+            secrecy: self.settings.secrecy.clone(),
             dialect: self.dialects.get(server).copied(),
             timeout: self.settings.timeout,
         };

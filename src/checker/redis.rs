@@ -17,6 +17,7 @@ use crate::checker::redis::verdict::{Master, Naming, View};
 use crate::checker::{Candidate, Checker, Health, Survey, Wake};
 use crate::endpoint::Endpoint;
 use crate::resolve::Resolver;
+use crate::tls;
 
 pub use talk::Account;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub account: Account,
     /// The account for the Sentinels.
     pub sentinel_account: Account,
+    /// What encrypts connections to both.
+    pub tls: Option<tls::Client>,
     /// The time for one check.
     pub timeout: Duration,
     /// Finds the addresses of names.
@@ -59,11 +62,13 @@ impl RedisChecker {
         let (timeout, resolver) = (settings.timeout, settings.resolver);
         let role = AskRole {
             account: settings.account,
+            tls: settings.tls.clone(),
             timeout,
         };
         let master = AskMaster {
             name: settings.master_name,
             account: settings.sentinel_account,
+            tls: settings.tls,
             timeout,
         };
         RedisChecker {

@@ -46,8 +46,8 @@ pub struct Args {
     pub conf: Option<PathBuf>,
     /// Every `--tag`, comma lists taken apart, each name once. Empty means all.
     pub tags: Vec<String>,
-    /// `--consul`.
-    pub consul: Option<String>,
+    /// Every `--consul`; each may be a comma list.
+    pub consul: Vec<String>,
     /// `--token`, if it is not empty.
     pub token: Option<Secret>,
     /// `--debug`.
@@ -212,7 +212,7 @@ impl Reader {
             .map_err(|_| "its value is not UTF-8".to_owned())?;
         match name {
             "tag" => self.add_tags(&value),
-            "consul" => self.args.consul = Some(value),
+            "consul" => self.args.consul.push(value),
             "user" => self.args.user = Some(value),
             "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
             _ => {
@@ -291,7 +291,7 @@ mod tests {
         );
         assert_eq!(args.conf, Some(PathBuf::from("etc/db.conf")));
         assert_eq!(args.tags, ["slave3301"]);
-        assert_eq!(args.consul.as_deref(), Some("localhost:8500"));
+        assert_eq!(args.consul, ["localhost:8500"]);
         assert!(args.token.unwrap().expose().starts_with("e95597e0"));
         assert!(args.debug && !args.once && !args.dry_run);
     }
@@ -371,14 +371,14 @@ mod tests {
     #[test]
     fn every_problem_of_a_command_line_is_named_at_once() {
         assert_eq!(
-            problems("--tagg=x --colour red --debug=1 stray --fall 0 --tls on"),
+            problems("--tagg=x --colour red --debug=1 stray --fall 0 --tls yes"),
             [
                 "unknown option --tagg, did you mean --tag?",
                 "unknown option --colour",
                 "--debug takes no value",
                 "unexpected argument 'stray'",
                 "--fall: '0' is not a whole number, 1 to 100",
-                "--tls: 'on': this build has no TLS to servers yet, use tls=off",
+                "--tls: 'yes' is not off, on, verify-ca or verify",
             ]
         );
         assert_eq!(problems("-x"), ["unknown option --x"]);

@@ -18,7 +18,8 @@ pub use self::flags::ConfdArgs;
 pub(super) use self::flags::{Parsed, parse};
 use super::start::Environment;
 use crate::error::Error;
-use crate::secret::Secret;
+use crate::secret::TokenSource;
+use crate::tls;
 
 /// Where confd.toml is if `-config-file` does not say it.
 pub const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
@@ -28,8 +29,10 @@ pub const DEFAULT_CONFIG_FILE: &str = "/etc/confd/confd.toml";
 pub struct ConfdOptions {
     /// Where the keys are.
     pub backend: BackendKind,
-    /// Consul's addresses as they were given, `-scheme` not yet in them; at least one.
+    /// Consul's addresses, with https where `-scheme` says so; at least one.
     pub nodes: Vec<String>,
+    /// What it takes to reach those with https.
+    pub tls: tls::Settings,
     /// The files of the file backend; at least one if that is the backend.
     pub files: Vec<PathBuf>,
     /// The directory with `conf.d` and `templates`.
@@ -46,10 +49,8 @@ pub struct ConfdOptions {
     pub allow_empty: bool,
     /// As it was given; empty if there is none. It replaces the prefix of each resource.
     pub prefix: String,
-    /// `http`; `https` is an error as long as there is no TLS to Consul.
-    pub scheme: String,
     /// Consul's token.
-    pub token: Option<Secret>,
+    pub token: Option<TokenSource>,
     /// What is logged.
     pub level: LevelFilter,
     /// What should be logged once the logger stands.

@@ -1,13 +1,14 @@
 //! From options, environment and conf file to what the checkers and run start with.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::args::Args;
+use super::consul::{self, token_of};
 use crate::backend::Kind;
 use crate::config::{ConfFile, Tag, Tags};
 use crate::error::Error;
-use crate::secret::Secret;
+use crate::secret::TokenSource;
+use crate::tls;
 
 /// Where the conf file is if `--conf` does not say it.
 pub const DEFAULT_CONF: &str = "/etc/confd_haproxy/db.conf";
@@ -22,6 +23,9 @@ pub const REDIS_PASSWORD: &str = "REDISCLI_AUTH";
 const NOTHING_GIVEN: &str = "both --server and --consul option must have value: write --server \
     HOST:PORT,... --tag TAG --consul HOST:PORT, or --conf FILE with a section of type memcached";
 
+/// Where Consul is, how to reach it, and the token.
+type Consul = (Vec<String>, tls::Settings, Option<TokenSource>);
+
 /// Looks up a variable of the environment.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
@@ -30,10 +34,12 @@ pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 pub struct Start {
     /// The tags, at least one.
     pub tags: Vec<Tag>,
-    /// Consul's address, as it was given.
-    pub consul_address: String,
+    /// Consul's addresses, as they were given.
+    pub consul: Vec<String>,
+    /// What it takes to reach those with https.
+    pub tls: tls::Settings,
     /// Consul's token.
-    pub token: Option<Secret>,
+    pub token: Option<TokenSource>,
     /// Log more.
     pub debug: bool,
     /// One cycle only.
@@ -59,12 +65,26 @@ impl Args {
         let tags = self
             .conf_file(kinds, environment)
             .and_then(|file| file.tags(kinds, &self.tags, &self.settings));
-        let address = address(&self, environment);
+        let consul = self.consul(environment);
+        match (tags, consul) {
+            (Ok(tags), Ok(consul)) => Ok(self.start(tags, consul)),
+            (Ok(_), Err(problems)) => Err(Error::Usage(problems)),
+            (Err(error), Ok(_)) => Err(error),
+            (Err(error), Err(problems)) => Err(error.and(problems)),
+        }
+    }
+
+    fn consul(&self, environment: &Environment<'_>) -> Result<Consul, Vec<String>> {
+        let addresses = consul::addresses(&self.consul, DEFAULT_CONSUL, environment);
+        let tls = consul::tls(environment);
         let token = token_of("--token", self.token.as_ref(), environment);
-        match (tags, address, token) {
-            (Ok(tags), Ok(address), Ok(token)) => Ok(self.start(tags, address, token)),
-            (Ok(_), address, token) => Err(Error::Usage(problems(address.err(), token.err()))),
-            (Err(error), address, token) => Err(error.and(problems(address.err(), token.err()))),
+        match (addresses, tls, token) {
+            (Ok(addresses), Ok(tls), Ok(token)) => Ok((addresses, tls, token)),
+            (addresses, tls, token) => {
+                let one = addresses.err().into_iter();
+                let more = tls.err().into_iter().flatten();
+                Err(one.chain(more).chain(token.err()).collect())
+            }
         }
     }
 
@@ -99,8 +119,9 @@ impl Args {
         Ok(ConfFile::of_options(kind, tag, &given))
     }
 
-    fn start(self, tags: Tags, consul_address: String, token: Option<Secret>) -> Start {
+    fn start(self, tags: Tags, consul: Consul) -> Start {
         let Tags { tags, mut warnings } = tags;
+        let (consul, tls, token) = consul;
         if self.token.is_some() {
             warnings.push(
                 "--token shows in the process list: put it into CONSUL_HTTP_TOKEN, or into a \
@@ -114,7 +135,8 @@ impl Args {
         }
         Start {
             tags,
-            consul_address,
+            consul,
+            tls,
             token,
             debug: self.debug,
             once: self.once,
@@ -131,81 +153,6 @@ impl Args {
 
 fn usage(problem: &str) -> Error {
     Error::Usage(vec![problem.to_owned()])
-}
-
-fn problems(address: Option<String>, token: Option<String>) -> Vec<String> {
-    address.into_iter().chain(token).collect()
-}
-
-/// A variable that is set and not empty, without blanks around it.
-pub(super) fn variable(environment: &Environment<'_>, name: &str) -> Option<String> {
-    let value = environment(name)?.trim().to_owned();
-    Some(value).filter(|v| !v.is_empty())
-}
-
-/// Consul's address; with CONSUL_HTTP_SSL, one without a scheme is https.
-fn address(args: &Args, environment: &Environment<'_>) -> Result<String, String> {
-    let tls = match variable(environment, "CONSUL_HTTP_SSL") {
-        None => false,
-        Some(text) => truth(&text).ok_or_else(|| {
-            format!(
-                "CONSUL_HTTP_SSL: '{}' is not true or false",
-                text.escape_debug()
-            )
-        })?,
-    };
-    let address = args
-        .consul
-        .clone()
-        .or_else(|| variable(environment, "CONSUL_HTTP_ADDR"))
-        .unwrap_or_else(|| DEFAULT_CONSUL.to_owned());
-    let has_scheme = address.contains("://") || address.starts_with('/');
-    Ok(match tls && !has_scheme {
-        true => format!("https://{address}"),
-        false => address,
-    })
-}
-
-/// The spellings of a boolean that Go's tools take, and more of their capitals.
-pub(super) fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "1" | "t" | "true" => Some(true),
-        "0" | "f" | "false" => Some(false),
-        _ => None,
-    }
-}
-
-/// Consul's token: that of the option called `name`, else the token file unless it is empty, else
-/// the variable, which is the order of the Consul tools.
-pub(super) fn token_of(
-    name: &str,
-    option: Option<&Secret>,
-    environment: &Environment<'_>,
-) -> Result<Option<Secret>, String> {
-    if let Some(token) = option {
-        return checked(name, token.expose()).map(Some);
-    }
-    if let Some(path) = variable(environment, "CONSUL_HTTP_TOKEN_FILE") {
-        let text = fs::read_to_string(&path).map_err(|e| {
-            format!("CONSUL_HTTP_TOKEN_FILE: cannot read {path}: {e}; let this user read it")
-        })?;
-        if !text.trim().is_empty() {
-            return checked(&path, text.trim()).map(Some);
-        }
-    }
-    variable(environment, "CONSUL_HTTP_TOKEN")
-        .map(|token| checked("CONSUL_HTTP_TOKEN", &token))
-        .transpose()
-}
-
-/// A token goes into a header, so it is one word of visible ASCII. It is not shown.
-fn checked(origin: &str, token: &str) -> Result<Secret, String> {
-    match token.bytes().all(|b| b.is_ascii_graphic()) {
-        true => Ok(Secret::new(token)),
-        false => Err(format!(
-            "{origin}: a token has no blanks and only ASCII characters: check what it holds"
-        )),
-    }
 }
 
 #[cfg(test)]

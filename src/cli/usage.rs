@@ -60,7 +60,7 @@ Flags are those of confd v0.16: -x or --x, -x=value or -x value.
   confd_haproxy confd -onetime -noop -log-level debug
 
   -backend WORD      consul, env or file (consul)
-  -node ADDR,...     Consul; may be repeated (CONSUL_HTTP_ADDR, 127.0.0.1:8500)
+  -node ADDR,...     Consul, in this order (CONSUL_HTTP_ADDR, 127.0.0.1:8500)
   -file PATH         a file of the file backend; may be repeated
   -confdir DIR       where conf.d and templates are (/etc/confd)
   -config-file FILE  settings under the flags' names (/etc/confd/confd.toml)
@@ -72,17 +72,18 @@ Flags are those of confd v0.16: -x or --x, -x=value or -x value.
   -sync-only         run neither check_cmd nor reload_cmd
   -keep-stage-file   leave the staged files for a look at them
   -allow-empty       no keys at all may empty a file (not in confd)
-  -scheme WORD       http: this build has no TLS to Consul (http)
+  -scheme WORD       http or https (http)
+  -client-ca-keys FILE, -client-cert FILE, -client-key FILE   for https
   -auth-token TOKEN  Consul's token; shows in ps, better in the environment
   -log-level WORD    debug, info, warn, error (info)
   -version           the version
   -help              this text
 
-Refused if used: -client-ca-keys -client-cert -client-key -basic-auth
--srv-domain -srv-record -secret-keyring. The flags of other backends of confd
-are taken and mean nothing.
+Refused if used: -basic-auth -srv-domain -srv-record -secret-keyring. The flags
+of other backends of confd are taken and mean nothing.
 
-environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, and
+those of the Consul tools about certificates";
 
 const CHECK_MYSQL_SLAVE: &str = "\
 usage: checkmysqlslave [--conf FILE] [--tag TAG]... [options]
@@ -95,7 +96,7 @@ Keeps the Consul key haproxy/mysqlslave/TAG on a live replica.
 
   --conf FILE       the sections to read (/etc/confd_haproxy/db.conf)
   --tag TAG,...     the sections to run; may be repeated (all)
-  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing
@@ -113,11 +114,12 @@ For sections that do not say it themselves:
   --replicas LIST   more candidates: host or host:port,...
   --exclude LIST    servers never to use: host or host:port,...
   --proxyport PORT  the port of HAProxy, for one tag only (MySQL's port + 10050)
-  --tls WORD        off: this build has no TLS to servers yet (off)
-  --ca FILE         certificates for tls
-
-environment, if there is no option: CONSUL_HTTP_ADDR,
-CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+  --tls WORD        off, on, verify-ca or verify: see README (off)
+  --ca FILE         the authority of the servers' certificates
+  --tls-cert FILE --tls-key FILE       our own certificate, if one is wanted
+  --get-server-public-key yes          without tls: trust the server's key
+environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, and
+those of the Consul tools about certificates";
 
 const CHECK_MEMCACHED: &str = "\
 usage: checkmemcached --server LIST --tag TAG [options]
@@ -133,7 +135,7 @@ the list that stores and returns a value, until it fails.
   --conf FILE       read the servers from its sections of type memcached
   --tag TAG,...     with --server, the tag; else the sections to run (all)
   --flush           empty a server before it is elected: no stale data
-  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing, flush nothing
@@ -169,7 +171,7 @@ most Sentinels name, or without Sentinels the one that others replicate from.
   --user USER       the servers' user; the password is in REDISCLI_AUTH
   --conf FILE       without the above: its sections (/etc/confd_haproxy/db.conf)
   --tag TAG,...     with --server, the tag; else the sections to run (all)
-  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing
@@ -184,9 +186,9 @@ For sections that do not say it themselves:
   --interval SEC    the pause between two checks (1)
   --exclude LIST    servers never to use: host or host:port,...
   --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
-  --tls WORD        off: this build has no TLS to servers yet (off)
-  --ca FILE         certificates for tls
-environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+  --tls WORD --ca FILE                 off, on, verify-ca, verify; authority
+  --tls-cert FILE --tls-key FILE       our own certificate
+  --tls-server-name NAME               the name in the servers' certificates";
 
 const STATUS: &str = "\
 usage: confd_haproxy status [--conf FILE] [--tag TAG]... [options]
@@ -230,4 +232,4 @@ conf file, and the renderer that moves HAProxy.
 The options of checkmysqlslave hold here too:
   --conf --tag --consul --token --once --dry-run --debug --help --version
   --max-lag --timeout --fall --rise --interval --fallback --replicas --exclude
-  --proxyport --tls --ca";
+  --proxyport --tls --ca --tls-cert --tls-key --get-server-public-key";

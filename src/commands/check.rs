@@ -9,6 +9,7 @@ use log::{Level, LevelFilter};
 use crate::backend::{Key, Kind};
 use crate::checker::Checker;
 use crate::checker::memcached::{self, MemcachedChecker};
+use crate::checker::mysql::secrecy::Secrecy;
 use crate::checker::mysql::{self, MysqlChecker};
 use crate::checker::redis::{self, RedisChecker};
 use crate::cli::{self, Args, Start};
@@ -19,8 +20,9 @@ use crate::logger;
 use crate::notify::Notifier;
 use crate::resolve::Resolver;
 use crate::store::Store;
-use crate::store::consul::{self, Consul};
+use crate::store::consul::{self, Consul, ConsulAddress};
 use crate::supervisor::{self, Work};
+use crate::tls;
 use crate::watch::{self, Plan};
 
 /// Runs the command to its end, which comes only with `--once`, and gives the exit code.
@@ -32,7 +34,7 @@ pub fn run(args: Args, kind: Kind) -> Result<u8, Error> {
     let resolver = Resolver::system();
     let store: Arc<dyn Store> = Arc::new(consul(&start, &resolver)?);
     let journal = begin_log(&start);
-    let plans = plans(&start, &store, &resolver, journal);
+    let plans = plans(&start, &store, &resolver, journal)?;
     if start.once {
         return watch::once(plans)
             .map(|state| state.code())
@@ -66,12 +68,26 @@ pub(super) fn consul_settings(
     start: &Start,
     resolver: &Resolver,
 ) -> Result<consul::Settings, Error> {
+    let addresses: Result<Vec<_>, String> = start.consul.iter().map(|a| a.parse()).collect();
+    let addresses = addresses.map_err(usage)?;
     Ok(consul::Settings {
-        address: start.consul_address.parse().map_err(usage)?,
+        tls: secure(&addresses, &start.tls).map_err(usage)?,
+        addresses,
         token: start.token.clone(),
         resolver: resolver.clone(),
         timeout: consul::Settings::TIMEOUT,
     })
+}
+
+/// What it takes to reach those addresses that are https.
+pub(super) fn secure(
+    addresses: &[ConsulAddress],
+    settings: &tls::Settings,
+) -> Result<Option<tls::Client>, String> {
+    match addresses.iter().any(ConsulAddress::is_secure) {
+        true => tls::Client::new(settings).map(Some),
+        false => Ok(None),
+    }
 }
 
 /// The store in Consul.
@@ -80,14 +96,46 @@ pub(super) fn consul(start: &Start, resolver: &Resolver) -> Result<Consul, Error
 }
 
 /// Every tag, ready to be looked after.
+///
+/// # Errors
+/// `Error::Config`, if files about TLS cannot be used.
 pub(super) fn plans(
     start: &Start,
     store: &Arc<dyn Store>,
     resolver: &Resolver,
     journal: bool,
-) -> Vec<Plan> {
-    let plan = |tag: &config::Tag| plan(tag.clone(), start, store, resolver, journal);
-    start.tags.iter().map(plan).collect()
+) -> Result<Vec<Plan>, Error> {
+    let plan = |(tag, tls)| plan(tag, tls, start, store, resolver, journal);
+    Ok(with_tls(start)?.into_iter().map(plan).collect())
+}
+
+/// Every tag, with what encrypts the connections to its servers.
+///
+/// # Errors
+/// `Error::Config`, if files about TLS cannot be used.
+pub(super) fn with_tls(start: &Start) -> Result<Vec<(config::Tag, Option<tls::Client>)>, Error> {
+    let (mut tags, mut problems) = (Vec::new(), Vec::new());
+    for tag in &start.tags {
+        match tls_of(tag) {
+            Ok(tls) => tags.push((tag.clone(), tls)),
+            Err(problem) => problems.push(format!("[{}]: {problem}", tag.common.name)),
+        }
+    }
+    match problems.is_empty() {
+        true => Ok(tags),
+        false => Err(Error::Config(problems)),
+    }
+}
+
+/// What encrypts the connections to a tag's servers. It is made for every kind, so that what is
+/// wrong with its files is known at the start.
+fn tls_of(tag: &config::Tag) -> Result<Option<tls::Client>, String> {
+    let settings = match &tag.service {
+        Service::Mysql(mysql) => mysql.tls.as_ref(),
+        Service::Redis(redis) => redis.tls.as_ref(),
+        Service::Memcached(_) => None,
+    };
+    settings.map(tls::Client::new).transpose()
 }
 
 /// The shortest interval, over which the starts are spread.
@@ -122,6 +170,7 @@ pub(super) fn no_threads(error: &std::io::Error) -> Error {
 
 fn plan(
     tag: config::Tag,
+    tls: Option<tls::Client>,
     start: &Start,
     store: &Arc<dyn Store>,
     resolver: &Resolver,
@@ -132,7 +181,7 @@ fn plan(
     let key = Key::new(kind, name.clone());
     let (store, resolver) = (Arc::clone(store), resolver.clone());
     let make = Box::new(move || {
-        let checker = checker(&tag, &resolver, journal);
+        let checker = checker(&tag, tls.clone(), &resolver, journal);
         Tag::new(key.clone(), policy.clone(), checker, Arc::clone(&store))
     });
     Plan { name, make }
@@ -157,7 +206,12 @@ fn policy(tag: &config::Tag, dry_run: bool) -> Policy {
 }
 
 /// What looks at the servers of a tag.
-pub(super) fn checker(tag: &config::Tag, resolver: &Resolver, journal: bool) -> Box<dyn Checker> {
+pub(super) fn checker(
+    tag: &config::Tag,
+    tls: Option<tls::Client>,
+    resolver: &Resolver,
+    journal: bool,
+) -> Box<dyn Checker> {
     let common = &tag.common;
     let (timeout, resolver) = (common.rules.timeout, resolver.clone());
     match &tag.service {
@@ -166,6 +220,10 @@ pub(super) fn checker(tag: &config::Tag, resolver: &Resolver, journal: bool) -> 
             primary: mysql.primary.clone(),
             user: mysql.user.clone(),
             password: mysql.password.clone(),
+            secrecy: Secrecy {
+                tls: mysql.tls.clone(),
+                get_public_key: mysql.get_public_key,
+            },
             timeout,
             max_lag: mysql.max_lag,
             fallback: mysql.fallback == Fallback::Primary,
@@ -185,6 +243,7 @@ pub(super) fn checker(tag: &config::Tag, resolver: &Resolver, journal: bool) -> 
             master_name: redis.master_name.clone(),
             account: account(&redis.account),
             sentinel_account: account(&redis.sentinel_account),
+            tls,
             timeout,
             resolver,
         })),

@@ -125,14 +125,17 @@ pub(super) fn prefixes(renderers: &[Renderer]) -> Vec<String> {
 fn source(options: &ConfdOptions, prefixes: Vec<String>) -> Result<Box<dyn Source>, Error> {
     let source: Box<dyn Source> = match options.backend {
         BackendKind::Consul => {
-            let node = node(options);
+            let nodes: Result<Vec<_>, String> = options.nodes.iter().map(|n| n.parse()).collect();
+            let addresses = nodes.map_err(confd_error)?;
             let settings = consul::Settings {
-                address: node.parse().map_err(confd_error)?,
+                tls: check::secure(&addresses, &options.tls).map_err(confd_error)?,
+                addresses,
                 token: options.token.clone(),
                 resolver: Resolver::system(),
                 timeout: consul::Settings::TIMEOUT,
             };
-            log::info!(target: TARGET, "Backend source(s) set to {node}");
+            let nodes = options.nodes.join(", ");
+            log::info!(target: TARGET, "Backend source(s) set to {nodes}");
             Box::new(ConsulSource::new(settings, prefixes).map_err(confd_error)?)
         }
         BackendKind::Env => Box::new(EnvSource::new(env::vars_os(), &prefixes)),
@@ -142,14 +145,6 @@ fn source(options: &ConfdOptions, prefixes: Vec<String>) -> Result<Box<dyn Sourc
     };
     log::info!(target: TARGET, "Backend set to {}", source.name());
     Ok(source)
-}
-
-/// As confd does, only the first node is asked.
-fn node(options: &ConfdOptions) -> String {
-    if options.nodes.len() > 1 {
-        log::warn!(target: TARGET, "only the first -node is used, as in confd");
-    }
-    options.nodes.first().cloned().unwrap_or_default()
 }
 
 fn confd_error(problem: String) -> Error {

@@ -30,7 +30,7 @@ pub fn run(args: Args) -> Result<u8, Error> {
     let resolver = Resolver::system();
     let store = store(&start, &resolver)?;
     let journal = check::begin_log(&start);
-    let plans = check::plans(&start, &store, &resolver, journal);
+    let plans = check::plans(&start, &store, &resolver, journal)?;
     if start.once {
         let state = watch::once(plans).map_err(|e| check::no_threads(&e))?;
         let rendered = job(&start, &resolver)?.is_none_or(|mut job| job.once());

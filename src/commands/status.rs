@@ -16,6 +16,7 @@ use crate::status::{self, Current, Row};
 use crate::store::file::FileStore;
 use crate::store::{Entry, Store};
 use crate::supervisor::STACK;
+use crate::tls;
 
 /// Looks, and gives what is to be printed and the exit code, which is Nagios'.
 ///
@@ -39,14 +40,13 @@ pub fn run(args: Args) -> Result<(String, u8), Error> {
 
 /// All tags at the same time.
 fn look(start: &Start, store: &Arc<dyn Store>, resolver: &Resolver) -> Result<Vec<Row>, Error> {
-    let threads: Result<Vec<_>, _> = start
-        .tags
-        .iter()
-        .map(|tag| {
-            let (tag, store, resolver) = (tag.clone(), Arc::clone(store), resolver.clone());
+    let threads: Result<Vec<_>, _> = check::with_tls(start)?
+        .into_iter()
+        .map(|(tag, tls)| {
+            let (store, resolver) = (Arc::clone(store), resolver.clone());
             thread::Builder::new()
                 .stack_size(STACK)
-                .spawn(move || row(&tag, &*store, &resolver))
+                .spawn(move || row(&tag, tls, &*store, &resolver))
         })
         .collect();
     let threads = threads.map_err(|e| check::no_threads(&e))?;
@@ -57,10 +57,10 @@ fn look(start: &Start, store: &Arc<dyn Store>, resolver: &Resolver) -> Result<Ve
     rows.collect()
 }
 
-fn row(tag: &config::Tag, store: &dyn Store, resolver: &Resolver) -> Row {
+fn row(tag: &config::Tag, tls: Option<tls::Client>, store: &dyn Store, resolver: &Resolver) -> Row {
     let common = &tag.common;
     let key = Key::new(common.kind, common.name.clone());
-    let mut checker = check::checker(tag, resolver, true);
+    let mut checker = check::checker(tag, tls, resolver, true);
     let (current, port) = match store.read(&key) {
         Ok(Entry::Present { backend, .. }) if backend.name == common.name => {
             let port = backend.proxy_port;

@@ -5,10 +5,11 @@ use super::raw::{Keys, Raw, anything, servers};
 use super::report::Report;
 use super::settings::Settings;
 use super::value::Fallback;
-use super::{Service, Tag};
+use super::{Service, Tag, tls};
 use crate::backend::Kind;
 use crate::endpoint::{Endpoint, Host, parse_port};
 use crate::secret::Secret;
+use crate::tls::Settings as Tls;
 
 /// How many seconds a replica may be behind, where nothing is said.
 const DEFAULT_MAX_LAG: u64 = 30;
@@ -38,6 +39,11 @@ pub struct Mysql {
     pub max_lag: u64,
     /// Where the tag goes when no replica can be used.
     pub fallback: Fallback,
+    /// What connections to the primary and the replicas take, if they are encrypted.
+    pub tls: Option<Tls>,
+    /// Whether the password may be sent under a key that the server shows, where the connection
+    /// is not encrypted.
+    pub get_public_key: bool,
     /// Candidates besides the discovered ones.
     pub replicas: Vec<Endpoint>,
 }
@@ -51,9 +57,7 @@ pub(super) fn tag(section: &Section, defaults: &Settings, report: &mut Report) -
         raw.require(key, example, report);
     }
     let settings = &raw.settings;
-    if settings.ca.is_some() {
-        raw.warning("ca= has no effect while tls is off", report);
-    }
+    let tls = tls::settings(&raw, report);
     let common = raw.common(port, report)?;
     let port = port?;
     let mysql = Mysql {
@@ -62,6 +66,8 @@ pub(super) fn tag(section: &Section, defaults: &Settings, report: &mut Report) -
         password: Secret::new(raw.text("password").unwrap_or_default()),
         max_lag: settings.max_lag.unwrap_or(DEFAULT_MAX_LAG),
         fallback: settings.fallback.unwrap_or_default(),
+        tls,
+        get_public_key: settings.get_server_public_key.unwrap_or(false),
         replicas: servers(settings.replicas.clone().unwrap_or_default(), port),
     };
     (report.errors() == before).then_some(Tag {

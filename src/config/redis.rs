@@ -4,10 +4,11 @@ use super::ini::Section;
 use super::raw::{Keys, Raw, anything, servers};
 use super::report::Report;
 use super::settings::Settings;
-use super::{Service, Tag};
+use super::{Service, Tag, tls};
 use crate::backend::Kind;
 use crate::endpoint::{Endpoint, Port};
 use crate::secret::Secret;
+use crate::tls::Settings as Tls;
 
 /// The port of a server that is listed without one, and of one that only Sentinels know.
 const PORT: Port = Port::new(6379).unwrap();
@@ -34,6 +35,8 @@ pub struct Redis {
     pub sentinels: Vec<Endpoint>,
     /// The name that the Sentinels know the master by; empty without Sentinels.
     pub master_name: String,
+    /// What connections to the servers and the Sentinels take, if they are encrypted.
+    pub tls: Option<Tls>,
     /// The account for the servers.
     pub account: Account,
     /// The account for the Sentinels.
@@ -58,6 +61,7 @@ pub(super) fn tag(section: &Section, defaults: &Settings, report: &mut Report) -
         servers: list(&raw.settings.servers, PORT),
         sentinels: list(&raw.settings.sentinels, SENTINEL_PORT),
         master_name: raw.settings.master_name.clone().unwrap_or_default(),
+        tls: tls::settings(&raw, report),
         account: account(&raw, "user", "password", report),
         sentinel_account: account(&raw, "sentinel_user", "sentinel_password", report),
     };
@@ -90,9 +94,6 @@ impl Redis {
                 raw.warning("master_name= has no effect without sentinel=", report);
             }
             (true, true) | (false, false) => {}
-        }
-        if raw.settings.ca.is_some() {
-            raw.warning("ca= has no effect while tls is off", report);
         }
     }
 }

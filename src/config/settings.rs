@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::tls;
 use super::value::{self, Candidate, Fallback};
 use crate::backend::Kind;
 use crate::elect::Exclusion;
 use crate::endpoint::{Port, parse_port};
+use crate::tls::Verify;
 
 /// How servers are checked: the same for every kind of tag.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +44,12 @@ pub struct Settings {
     pub(super) fallback: Option<Fallback>,
     pub(super) replicas: Option<Vec<Candidate>>,
     pub(super) exclude: Option<Vec<Exclusion>>,
+    pub(super) tls: Option<Option<Verify>>,
     pub(super) ca: Option<String>,
+    pub(super) tls_cert: Option<String>,
+    pub(super) tls_key: Option<String>,
+    pub(super) tls_server_name: Option<String>,
+    pub(super) get_server_public_key: Option<bool>,
     pub(super) servers: Option<Vec<Candidate>>,
     pub(super) flush: Option<bool>,
     pub(super) sentinels: Option<Vec<Candidate>>,
@@ -53,9 +60,27 @@ impl Settings {
     /// The keys of a kind of section, as they stand in the conf file.
     pub fn keys(kind: Kind) -> impl Iterator<Item = &'static str> {
         let own: &[&str] = match kind {
-            Kind::MysqlSlave => &["max_lag", "fallback", "replicas", "tls", "ca"],
+            Kind::MysqlSlave => &[
+                "max_lag",
+                "fallback",
+                "replicas",
+                "tls",
+                "ca",
+                "tls_cert",
+                "tls_key",
+                "get_server_public_key",
+            ],
             Kind::Memcached => &["server", "flush"],
-            Kind::RedisMaster => &["server", "sentinel", "master_name", "tls", "ca"],
+            Kind::RedisMaster => &[
+                "server",
+                "sentinel",
+                "master_name",
+                "tls",
+                "ca",
+                "tls_cert",
+                "tls_key",
+                "tls_server_name",
+            ],
         };
         COMMON.iter().chain(own).copied()
     }
@@ -75,10 +100,13 @@ impl Settings {
             "fallback" => value::fallback(text).map(|v| self.fallback = Some(v)),
             "replicas" => value::list(text, value::candidate).map(|v| self.replicas = Some(v)),
             "exclude" => value::list(text, value::exclusion).map(|v| self.exclude = Some(v)),
-            "tls" => tls(text),
-            "ca" => {
-                self.ca = Some(text.to_owned());
-                Ok(())
+            "tls" => tls::word(text).map(|v| self.tls = Some(v)),
+            "ca" => keep(&mut self.ca, text),
+            "tls_cert" => keep(&mut self.tls_cert, text),
+            "tls_key" => keep(&mut self.tls_key, text),
+            "tls_server_name" => value::word(text).map(|v| self.tls_server_name = Some(v)),
+            "get_server_public_key" => {
+                value::yes_or_no(text).map(|v| self.get_server_public_key = Some(v))
             }
             "server" => value::list(text, value::candidate).map(|v| self.servers = Some(v)),
             "sentinel" => value::list(text, value::candidate).map(|v| self.sentinels = Some(v)),
@@ -103,7 +131,12 @@ impl Settings {
             fallback: self.fallback.or(d.fallback),
             replicas: self.replicas.or(d.replicas),
             exclude: self.exclude.or(d.exclude),
+            tls: self.tls.or(d.tls),
             ca: self.ca.or(d.ca),
+            tls_cert: self.tls_cert.or(d.tls_cert),
+            tls_key: self.tls_key.or(d.tls_key),
+            tls_server_name: self.tls_server_name.or(d.tls_server_name),
+            get_server_public_key: self.get_server_public_key.or(d.get_server_public_key),
             servers: self.servers.or(d.servers),
             flush: self.flush.or(d.flush),
             sentinels: self.sentinels.or(d.sentinels),
@@ -146,14 +179,9 @@ fn count(text: &str) -> Result<u32, String> {
     u32::try_from(number).map_err(|e| e.to_string())
 }
 
-fn tls(text: &str) -> Result<(), String> {
-    match text {
-        "off" => Ok(()),
-        "on" | "verify" => Err(format!(
-            "'{text}': this build has no TLS to servers yet, use tls=off"
-        )),
-        _ => Err(format!("'{}' is not off", value::shown(text))),
-    }
+fn keep(place: &mut Option<String>, text: &str) -> Result<(), String> {
+    *place = Some(text.to_owned());
+    Ok(())
 }
 
 #[cfg(test)]
@@ -198,9 +226,13 @@ mod tests {
             ("fallback", "primary", "not master or keep"),
             ("replicas", "10.0.0.1:x", "'x' is not a port"),
             ("exclude", "a b", "neither an IP address nor a host name"),
-            ("tls", "on", "no TLS to servers yet"),
-            ("tls", "verify", "no TLS to servers yet"),
-            ("tls", "maybe", "'maybe' is not off"),
+            (
+                "tls",
+                "maybe",
+                "'maybe' is not off, on, verify-ca or verify",
+            ),
+            ("tls_server_name", "a b", "no blanks"),
+            ("get_server_public_key", "1", "'1' is not yes or no"),
             ("server", "a b", "neither an IP address nor a host name"),
             ("sentinel", "10.0.0.1:0", "'0' is not a port"),
             ("flush", "1", "'1' is not yes or no"),

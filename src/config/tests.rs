@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::elect::is_excluded;
+#[cfg(feature = "tls")]
+use crate::tls::Verify;
 
 const GOOD: &str = "\
 [slave3301]
@@ -231,14 +233,7 @@ fn a_bad_setting_is_an_error_with_file_and_line() {
             "exclude=a_b",
             "exclude: 'a_b' is neither an IP address nor a host name",
         ),
-        (
-            "tls=on",
-            "tls: 'on': this build has no TLS to servers yet, use tls=off",
-        ),
-        (
-            "tls=verify",
-            "tls: 'verify': this build has no TLS to servers yet, use tls=off",
-        ),
+        ("tls=yes", "tls: 'yes' is not off, on, verify-ca or verify"),
     ];
     for (line, wanted) in cases {
         assert_eq!(
@@ -279,6 +274,48 @@ fn an_unknown_key_is_a_warning_with_the_nearest_known_one() {
             "db.conf:6: unknown key 'colour' is ignored",
         ]
     );
+}
+
+#[cfg(feature = "tls")]
+#[test]
+fn tls_is_off_on_or_looks_at_certificates() {
+    let tls = |more: &str| {
+        let read = read(&section("a", more), &[], &Settings::default()).unwrap();
+        let Service::Mysql(mysql) = &read.tags[0].service else {
+            panic!("{read:?}");
+        };
+        (mysql.tls.clone(), read.warnings.join(" "))
+    };
+    assert_eq!(tls("tls=off\n"), (None, String::new()));
+    assert_eq!(tls("tls=on\n").0.unwrap().verify, Verify::Nothing);
+    let (on, warning) = tls("tls=on\nca=/ca\n");
+    assert_eq!(on.unwrap().ca, None);
+    assert!(warning.contains("use tls=verify"), "{warning}");
+    let (chain, _) = tls("tls=verify-ca\nca=/ca\n");
+    assert_eq!(chain.unwrap().verify, Verify::Chain);
+    let all = "tls=verify\nca=/ca\ntls_cert=/c\ntls_key=/k\n";
+    let (whole, warning) = tls(all);
+    let whole = whole.unwrap();
+    assert_eq!((whole.verify, warning.as_str()), (Verify::Name, ""));
+    assert_eq!(whole.ca, Some("/ca".into()));
+    assert_eq!(whole.identity.unwrap().key, std::path::PathBuf::from("/k"));
+    for (more, wanted) in [
+        ("tls=verify\n", "has no ca= to verify with"),
+        ("tls=verify-ca\n", "has no ca= to verify with"),
+        ("tls=on\ntls_key=/k\n", "it takes both"),
+    ] {
+        let found = problems(&section("a", more), &[]);
+        assert!(found.contains(wanted), "{more}: {found}");
+    }
+}
+
+#[cfg(not(feature = "tls"))]
+#[test]
+fn tls_is_an_error_in_a_build_without_it() {
+    for word in ["on", "verify-ca", "verify"] {
+        let found = problems(&section("a", &format!("tls={word}\n")), &[]);
+        assert!(found.contains("this build has no TLS"), "{found}");
+    }
 }
 
 #[test]
@@ -428,7 +465,7 @@ fn a_redis_section_has_servers_or_sentinels_with_a_name() {
             "[r] has no password=: add a line such as",
         ),
         ("server=a:x\n", "db.conf:3: server: 'x' is not a port"),
-        ("server=a\ntls=on\n", "no TLS to servers yet"),
+        ("server=a\ntls=On\n", "'On' is not off, on"),
         ("server=a:64000\n", "port 64000 + 5000 is no port"),
     ];
     for (more, wanted) in cases {

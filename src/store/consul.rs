@@ -1,6 +1,6 @@
 //! Keys in Consul's KV store, over ureq: one key a request, compare and swap, no sessions.
 //!
-//! Owns what is asked; the exchange is `client`'s, the meaning of an answer `answer`'s. Whole
+//! Owns what is asked; the exchange is `client`'s and `node`'s, the meaning of an answer `answer`'s. Whole
 //! prefixes, for a renderer, are `listing`'s.
 
 mod address;
@@ -8,31 +8,38 @@ mod answer;
 mod client;
 mod connect;
 mod listing;
+mod node;
 #[cfg(test)]
 pub(crate) mod script;
+mod secure;
 #[cfg(test)]
 mod tests;
 mod text;
+mod token;
 mod unix;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use self::address::ConsulAddress;
-use self::client::{Client, Failure};
+use self::client::Client;
 pub use self::listing::{Listed, Listing, PrefixReader};
+use self::node::Reply;
 use crate::backend::{Backend, Cause, Key};
 use crate::resolve::Resolver;
-use crate::secret::Secret;
+use crate::secret::TokenSource;
 use crate::store::{Entry, Store, StoreError, Swap, Version};
+use crate::tls;
 
 /// What it takes to reach Consul.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where the agent is.
-    pub address: ConsulAddress,
+    /// Where agents of the cluster are: the first that answers is used.
+    pub addresses: Vec<ConsulAddress>,
     /// The ACL token; an empty one counts as none.
-    pub token: Option<Secret>,
+    pub token: Option<TokenSource>,
+    /// What addresses with https need.
+    pub tls: Option<tls::Client>,
     /// Finds the addresses of the agent's name.
     pub resolver: Resolver,
     /// How long one read or write may take in all: waiting for other threads, connecting, and one
@@ -47,8 +54,6 @@ impl Settings {
 
 /// The store in a Consul agent. All threads share one, and its connections.
 pub struct Consul {
-    address: ConsulAddress,
-    timeout: Duration,
     client: Client,
 }
 
@@ -59,8 +64,6 @@ impl Consul {
     /// A sentence, without the token, if the token holds a character that cannot be sent.
     pub fn new(settings: Settings) -> Result<Consul, String> {
         Ok(Consul {
-            address: settings.address.clone(),
-            timeout: settings.timeout,
             client: Client::new(settings)?,
         })
     }
@@ -78,19 +81,15 @@ impl Consul {
         }
     }
 
-    fn failed(&self, failure: &Failure) -> String {
-        failure.describe(&self.address, self.timeout)
-    }
-
-    fn reading(&self, key: &Key, what: &str) -> StoreError {
-        StoreError(format!(
-            "reading {key} from consul {}: {what}",
-            self.address
-        ))
-    }
-
-    fn writing(&self, key: &Key, what: &str) -> StoreError {
-        StoreError(format!("writing {key} to consul {}: {what}", self.address))
+    /// What an answer says, or who gave it and why it says nothing.
+    fn understand<T>(
+        &self,
+        reply: &Reply,
+        key: &Key,
+        read: impl Fn(&Reply, &Key, bool) -> Result<T, String>,
+    ) -> Result<T, String> {
+        read(reply, key, self.client.has_token())
+            .map_err(|what| format!("{}: {what}", reply.address))
     }
 }
 
@@ -100,9 +99,8 @@ impl Store for Consul {
     fn read(&self, key: &Key) -> Result<Entry, StoreError> {
         self.client
             .send(&format!("/v1/kv/{key}"), None)
-            .map_err(|failure| self.failed(&failure))
-            .and_then(|reply| answer::entry(&reply, key, self.client.has_token()))
-            .map_err(|what| self.reading(key, &what))
+            .and_then(|reply| self.understand(&reply, key, answer::entry))
+            .map_err(|what| StoreError(format!("reading {key} from consul {what}")))
     }
 
     /// `PUT /v1/kv/<key>?cas=<index>&flags=<cause>`, which answers `true` or `false`. Writing what
@@ -115,12 +113,10 @@ impl Store for Consul {
         expected: Version,
     ) -> Result<Swap, StoreError> {
         let path = format!("/v1/kv/{key}?cas={}&flags={}", expected.0, cause.flags());
-        let reply = self
-            .client
-            .send(&path, Some(&backend.to_string()))
-            .map_err(|failure| self.writing(key, &self.failed(&failure)))?;
-        let swap = answer::swap(&reply, key, self.client.has_token())
-            .map_err(|what| self.writing(key, &what))?;
+        let failed = |what| StoreError(format!("writing {key} to consul {what}"));
+        let body = backend.to_string();
+        let reply = self.client.send(&path, Some(&body)).map_err(failed)?;
+        let swap = self.understand(&reply, key, answer::swap).map_err(failed)?;
         match swap {
             Swap::Lost if reply.repeated => self.settle(key, backend, cause),
             Swap::Stored | Swap::Lost => Ok(swap),
@@ -134,6 +130,6 @@ impl Store for Consul {
 
 impl fmt::Debug for Consul {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Consul({})", self.address)
+        write!(f, "Consul({:?})", self.client)
     }
 }

@@ -139,7 +139,7 @@ fn caching_sha2_is_spoken_also_when_the_server_has_forgotten_the_password() {
     assert_eq!(plugins, [["caching_sha2_password"]]);
     let conf = format!(
         "[slave]\nhost=127.0.0.1\nport={}\nuser=monitor\npassword=s3cret\n\
-         proxyport=13351\n{CHECK}",
+         proxyport=13351\nget_server_public_key=yes\n{CHECK}",
         server.port()
     );
     // The first time, and the third, the server wants the password itself and not a proof of it.

@@ -130,7 +130,7 @@ fn mysql_channels_positions_and_delays_are_understood_too() {
     wait_until("it replicates", seconds(20), || second.replicates());
     let conf = format!(
         "[slave]\nhost=127.0.0.1\nport={}\nuser=monitor\npassword=s3cret\nproxyport=13351\n\
-         max_lag=2\nexclude={}\n{CHECK}",
+         get_server_public_key=yes\nmax_lag=2\nexclude={}\n{CHECK}",
         primary.port(),
         first.endpoint(),
     );

@@ -44,6 +44,12 @@ mod redis_faults;
 mod redis_split;
 mod sentinel;
 
+// TLS, and Consul's ACLs.
+mod consul_acl;
+mod consul_tls;
+mod mysql_tls;
+mod redis_tls;
+
 // Where a renderer's keys come from, and the store that needs no Consul.
 mod sources;
 // The Runtime API of a real HAProxy.

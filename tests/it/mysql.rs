@@ -14,7 +14,7 @@ fn a_mysql_replica_is_elected_left_when_killed_and_taken_back_from_the_primary()
     let (primary, replicas) = (&servers[0], &servers[1..]);
     in_parallel(replicas.iter(), |replica| replica.replicate_from(primary));
     let conf = format!(
-        "[slave]\nhost=127.0.0.1\nport={}\nuser=monitor\npassword=s3cret\nproxyport=13351\n{CHECK}",
+        "[slave]\nhost=127.0.0.1\nport={}\nuser=monitor\npassword=s3cret\nproxyport=13351\nget_server_public_key=yes\n{CHECK}",
         primary.port()
     );
     let checker = CheckerBuilder::new("checkmysqlslave")

@@ -109,8 +109,8 @@ fn a_bad_command_line_is_told_and_nothing_starts() {
         (&["--tag"], "--tag"),
         (&["--timeout", "fast"], "fast"),
         (
-            &["--consul", "https://localhost:8501"],
-            "not supported by this build",
+            &["--consul", "ftp://localhost:8501"],
+            "not a way to reach Consul",
         ),
         (&["--consul", "what is this"], "what is this"),
         (&["surprise"], "surprise"),

@@ -25,7 +25,8 @@ const KEY: &str = "haproxy/mysqlslave/slave3301";
 
 fn source_at(address: &str) -> ConsulSource {
     let settings = Settings {
-        address: address.parse().unwrap(),
+        addresses: vec![address.parse().unwrap()],
+        tls: None,
         token: None,
         resolver: Resolver::system(),
         timeout: Settings::TIMEOUT,

@@ -28,12 +28,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backend", "config", "endpoint", "error", "nearest", "secret", "tables",
+            "backend", "config", "endpoint", "error", "nearest", "secret", "tables", "tls",
         ],
     ),
     (
         "config",
-        &["backend", "elect", "endpoint", "error", "nearest", "secret"],
+        &[
+            "backend", "elect", "endpoint", "error", "nearest", "secret", "tls",
+        ],
     ),
     (
         "supervisor",
@@ -78,9 +80,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hysteresis", &["checker", "endpoint"]),
     (
         "checker",
-        &["backend", "endpoint", "idle", "random", "resolve", "secret"],
+        &[
+            "backend", "endpoint", "idle", "random", "resolve", "secret", "tls",
+        ],
     ),
-    ("store", &["backend", "endpoint", "resolve", "secret"]),
+    (
+        "store",
+        &["backend", "endpoint", "resolve", "secret", "tls"],
+    ),
     (
         "source",
         &[
@@ -101,6 +108,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("nearest", &[]),
     ("endpoint", &[]),
     ("secret", &[]),
+    // The only one that knows rustls.
+    ("tls", &["endpoint"]),
     ("backoff", &[]),
     ("random", &[]),
     ("idle", &[]),

@@ -31,7 +31,8 @@ fn rounds<S: Member>(row: &mut Row, primary: &S, replicas: &[&S; 2]) {
     let endpoint = primary.endpoint();
     let (host, port) = endpoint.rsplit_once(':').expect("host:port");
     let conf = format!(
-        "[slave]\nhost={host}\nport={port}\nuser=monitor\npassword=s3cret\nproxyport=13351\n{CHECK}"
+        "[slave]\nhost={host}\nport={port}\nuser=monitor\npassword=s3cret\nproxyport=13351\n\
+         get_server_public_key=yes\n{CHECK}"
     );
     let builder = CheckerBuilder::new("checkmysqlslave")
         .conf(&conf)

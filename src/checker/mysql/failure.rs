@@ -8,6 +8,7 @@ use mysql::{DriverError, Error, MySqlError};
 
 use crate::checker::failure::Failure;
 use crate::checker::{Fault, Trouble};
+use crate::tls::{self, Peer};
 
 /// The numbers that servers send; the names are those of MySQL's `mysqld_error.h`, and of
 /// MariaDB's where it has its own.
@@ -16,6 +17,11 @@ pub mod code {
     pub const PARSE_ERROR: u16 = 1064;
     /// The account lacks a privilege for this statement.
     pub const SPECIFIC_ACCESS_DENIED: u16 = 1227;
+    /// The password is wrong, or the account may not connect so: MariaDB says the same to whoever
+    /// comes without TLS where it wants that, and MySQL where an account does.
+    pub const ACCESS_DENIED: u16 = 1045;
+    /// Only encrypted connections are taken.
+    pub(super) const SECURE_TRANSPORT_REQUIRED: u16 = 3159;
     const CON_COUNT: u16 = 1040;
     const SERVER_SHUTDOWN: u16 = 1053;
     const HOST_IS_BLOCKED: u16 = 1129;
@@ -46,10 +52,21 @@ pub mod code {
     ];
 }
 
+/// A driver that was not allowed to ask for the server's key, and needed it.
+const WHOLE_PASSWORD: &str = "the server wants the whole password (caching_sha2_password), and the \
+    connection is not encrypted: use tls=on or tls=verify, or get_server_public_key=yes where you \
+    trust the network";
+
 /// Reads a driver's error. `timeout` is what the probe was given, for the message.
 pub fn failure(error: &Error, timeout: Duration) -> Failure {
+    if let Some(text) = tls::explain(error, Peer::Server) {
+        return Failure::trouble(text);
+    }
     match error {
         Error::MySqlError(error) => of_server(error),
+        Error::IoError(error) if error.kind() == ErrorKind::NotADirectory => {
+            Failure::trouble(WHOLE_PASSWORD)
+        }
         // Parsing a packet fails like this; a stream that ended fails as a broken pipe.
         Error::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => protocol(error),
         Error::IoError(error) => Failure::of_io(error, timeout),
@@ -58,6 +75,8 @@ pub fn failure(error: &Error, timeout: Duration) -> Failure {
             None => protocol(codec),
         },
         Error::DriverError(error) => of_driver(error, timeout),
+        #[cfg(feature = "tls")]
+        Error::TlsError(error) => Failure::trouble(error.to_string()),
         Error::UrlError(_) | Error::FromValueError(_) | Error::FromRowError(_) => protocol(error),
     }
 }
@@ -70,6 +89,9 @@ fn of_server(error: &MySqlError) -> Failure {
         c if code::FULL.contains(&c) => Failure::Down(Fault::TooManyConnections),
         c if code::NOT_SERVING.contains(&c) => Failure::Down(Fault::NotServing(text)),
         c if code::KILLED.contains(&c) => Failure::Down(Fault::Reset),
+        code::SECURE_TRANSPORT_REQUIRED => {
+            Failure::trouble(format!("{text}: use tls=on, or tls=verify with ca="))
+        }
         _ => Failure::Unknown(Trouble(text)),
     }
 }
@@ -84,8 +106,10 @@ fn of_driver(error: &DriverError, timeout: Duration) -> Failure {
         }
         DriverError::UnknownAuthPlugin(_)
         | DriverError::OldMysqlPasswordDisabled
-        | DriverError::CleartextPluginDisabled
-        | DriverError::TlsNotSupported => Failure::Unknown(Trouble(error.to_string())),
+        | DriverError::CleartextPluginDisabled => Failure::Unknown(Trouble(error.to_string())),
+        DriverError::TlsNotSupported => Failure::trouble(
+            "it offers no TLS: give it a certificate and a key (ssl_cert, ssl_key), or use tls=off",
+        ),
         DriverError::CouldNotConnect(None)
         | DriverError::UnsupportedProtocol(_)
         | DriverError::PacketOutOfSync

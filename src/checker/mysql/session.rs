@@ -1,15 +1,15 @@
 //! One conversation with one server: connect, ask, read rows. Runs in a probe's thread.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Error, LocalInfileHandler, Opts, OptsBuilder, Value};
+use mysql::{Conn, Error, LocalInfileHandler, OptsBuilder, Value};
 
 use crate::checker::dial::Dial;
 use crate::checker::failure::{Failure, twice_if_reset};
 use crate::checker::mysql::discovery::{self, Discovery};
 use crate::checker::mysql::failure::{code, failure};
+use crate::checker::mysql::secrecy::Secrecy;
 use crate::checker::mysql::status::{Channel, Row};
 use crate::checker::{Fault, Trouble};
 use crate::endpoint::Endpoint;
@@ -55,6 +55,8 @@ pub struct Question {
     pub user: String,
     /// Its password.
     pub password: Secret,
+    /// How the connection is encrypted.
+    pub secrecy: Secrecy,
     /// The dialect that the server spoke last time.
     pub dialect: Option<Dialect>,
     /// The time for all of it.
@@ -126,16 +128,16 @@ impl Question {
     fn ask_once(&self, dial: &Dial, due: Instant) -> Result<(Facts, Conn), Failure> {
         // The driver would try only the first address of a name.
         let mut conn = dial.each(due, |address, share| {
-            Conn::new(self.options(address, share)).map_err(|error| self.failure(&error))
+            let options = self.secrecy.apply(self.options(share), dial, address)?;
+            Conn::new(options).map_err(|error| self.failure(&error))
         })?;
         let facts = self.facts(&mut conn)?;
         Ok((facts, conn))
     }
 
     /// Every option here is one that the driver has wrong, or open-ended, by default.
-    fn options(&self, address: IpAddr, timeout: Duration) -> Opts {
+    fn options(&self, timeout: Duration) -> OptsBuilder {
         OptsBuilder::new()
-            .ip_or_hostname(Some(address.to_string()))
             .tcp_port(self.server.port.get())
             .user(Some(&self.user))
             .pass(Some(self.password.expose()))
@@ -148,7 +150,6 @@ impl Question {
             .local_infile_handler(Some(LocalInfileHandler::new(|_, _| {
                 Err(std::io::Error::other("the server asked for a local file"))
             })))
-            .into()
     }
 
     fn facts(&self, conn: &mut Conn) -> Result<Facts, Failure> {
@@ -234,7 +235,14 @@ impl Question {
     }
 
     fn failure(&self, error: &Error) -> Failure {
-        failure(error, self.timeout)
+        let failure = failure(error, self.timeout);
+        if let Failure::Unknown(Trouble(text)) = &failure
+            && self.secrecy.tls.is_none()
+            && has_code(error, code::ACCESS_DENIED)
+        {
+            return Failure::trouble(format!("{text}; where TLS is wanted, use tls=on"));
+        }
+        failure
     }
 }
 

@@ -16,6 +16,7 @@ use crate::checker::panel::Question;
 use crate::checker::redis::facts::{Facts, address, number, text};
 use crate::endpoint::Endpoint;
 use crate::secret::Secret;
+use crate::tls;
 
 /// Bytes that a server may answer; a master with hundreds of replicas stays far below.
 const LIMIT: usize = 256 * 1024;
@@ -33,6 +34,8 @@ pub struct Account {
 #[derive(Debug, Clone)]
 pub(super) struct AskRole {
     pub(super) account: Account,
+    /// What encrypts the connection.
+    pub(super) tls: Option<tls::Client>,
     /// The time for it.
     pub(super) timeout: Duration,
 }
@@ -43,6 +46,8 @@ pub(super) struct AskMaster {
     /// The name that Sentinels know the master by.
     pub(super) name: String,
     pub(super) account: Account,
+    /// What encrypts the connection.
+    pub(super) tls: Option<tls::Client>,
     /// The time for it.
     pub(super) timeout: Duration,
 }
@@ -64,7 +69,7 @@ impl Question for AskRole {
     ) -> Result<(Facts, TcpStream), Failure> {
         let mut info = cmd("INFO");
         info.arg("replication");
-        let mut talk = Talk::open(dial, due, self.timeout)?;
+        let mut talk = Talk::open(self.tls.as_ref(), dial, due, self.timeout)?;
         // PING fails where others succeed: while loading, and while writes are refused.
         talk.say(&self.account, &[cmd("PING"), cmd("ROLE"), info])?;
         let read_only = match talk.hear()? {
@@ -93,7 +98,7 @@ impl Question for AskMaster {
     ) -> Result<(Self::Facts, TcpStream), Failure> {
         let mut question = cmd("SENTINEL");
         question.arg("get-master-addr-by-name").arg(&self.name);
-        let mut talk = Talk::open(dial, due, self.timeout)?;
+        let mut talk = Talk::open(self.tls.as_ref(), dial, due, self.timeout)?;
         talk.say(&self.account, &[question])?;
         let answer = talk.hear_good()?;
         let named = if let Value::Array(fields) = &answer {
@@ -125,9 +130,14 @@ fn named(fields: &[Value], sentinel: &Endpoint) -> Result<Endpoint, String> {
 }
 
 impl Talk {
-    fn open(dial: &Dial, due: Instant, timeout: Duration) -> Result<Talk, Failure> {
+    fn open(
+        client: Option<&tls::Client>,
+        dial: &Dial,
+        due: Instant,
+        timeout: Duration,
+    ) -> Result<Talk, Failure> {
         Ok(Talk {
-            line: Line::open(dial, due, timeout, LIMIT)?,
+            line: Line::open_secure(client, dial, due, timeout, LIMIT)?,
             parser: Parser::new(),
         })
     }

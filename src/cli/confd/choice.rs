@@ -7,12 +7,13 @@ use log::LevelFilter;
 
 use super::layer::{Layer, Said};
 use super::{BackendKind, ConfdOptions, Mode};
-use crate::cli::start::{Environment, truth};
+use crate::cli::consul::truth;
+use crate::cli::start::Environment;
 use crate::nearest::did_you_mean;
-use crate::secret::Secret;
+use crate::secret::TokenSource;
+use crate::tls;
 
 const DEFAULT_CONFDIR: &str = "/etc/confd";
-const DEFAULT_SCHEME: &str = "http";
 /// Seconds, as in confd.
 const DEFAULT_INTERVAL: &str = "600";
 /// Seconds: a year.
@@ -36,10 +37,11 @@ impl Chooser<'_> {
             self.problems
                 .push("backend file reads no file: name one with -file".to_owned());
         }
-        let token = self.for_the_backend(backend);
+        let (token, tls) = self.for_the_backend(backend);
         ConfdOptions {
             backend: backend.unwrap_or(BackendKind::Consul),
             nodes: self.nodes(),
+            tls,
             files,
             confdir: PathBuf::from(self.text("confdir").unwrap_or(DEFAULT_CONFDIR)),
             mode,
@@ -48,7 +50,6 @@ impl Chooser<'_> {
             keep_stage_file: self.switch("keep-stage-file"),
             allow_empty: self.switch("allow-empty"),
             prefix: self.text("prefix").unwrap_or_default().to_owned(),
-            scheme: self.text("scheme").unwrap_or(DEFAULT_SCHEME).to_owned(),
             token,
             level: self.level(),
             warnings: Vec::new(),
@@ -148,22 +149,25 @@ impl Chooser<'_> {
         }
     }
 
-    /// What only one backend needs: its token, and an error for what confd can do there and this
-    /// build cannot.
-    fn for_the_backend(&mut self, backend: Option<BackendKind>) -> Option<Secret> {
+    /// What only one backend needs: its token and its certificates, and an error for what confd
+    /// can do there and we cannot.
+    fn for_the_backend(
+        &mut self,
+        backend: Option<BackendKind>,
+    ) -> (Option<TokenSource>, tls::Settings) {
         if self.said("secret-keyring").is_some() {
             self.wrong("secret-keyring", "encrypted values are not supported");
         }
         match backend {
             Some(BackendKind::Consul) => {
                 self.refuse_for_consul();
-                return self.token();
+                return (self.token(), self.tls());
             }
             Some(BackendKind::File) if self.text("filter").is_some_and(|f| f != "*") => {
                 self.wrong("filter", "not supported; name the files with -file");
             }
             Some(BackendKind::Env | BackendKind::File) | None => {}
         }
-        None
+        (None, tls::Settings::default())
     }
 }

@@ -71,7 +71,7 @@ pub(in crate::cli) const SETTINGS: &[Setting] = &[
     flag_only("onetime", Shape::Switch),
     flag_only("keep-stage-file", Shape::Switch),
     flag_only("config-file", Shape::Value),
-    // What this build cannot do.
+    // Of the consul backend.
     value("client-ca-keys", "client_cakeys"),
     value("client-cert", "client_cert"),
     value("client-key", "client_key"),

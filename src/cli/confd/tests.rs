@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use super::*;
 use crate::scratch::Scratch;
+use crate::secret::Secret;
 
 type Variables<'a> = &'a [(&'a str, &'a str)];
 
@@ -50,6 +51,7 @@ fn the_originals_command_line_is_understood() {
     let defaults = ConfdOptions {
         backend: BackendKind::Consul,
         nodes: vec!["localhost:8500".to_owned()],
+        tls: tls::Settings::default(),
         files: Vec::new(),
         confdir: PathBuf::from("/etc/confd"),
         mode: Mode::Watch,
@@ -58,7 +60,6 @@ fn the_originals_command_line_is_understood() {
         keep_stage_file: false,
         allow_empty: false,
         prefix: String::new(),
-        scheme: "http".to_owned(),
         token: None,
         level: LevelFilter::Info,
         warnings: Vec::new(),
@@ -145,7 +146,10 @@ fn a_flag_wins_over_a_variable_and_both_over_the_file() {
                 auth_token = 'in-file'\nlog-level = 'debug'\nsync-only = true\nconfdir = '/c'\n";
     let token = ("CONSUL_HTTP_TOKEN", "in-variable");
     let address = ("CONSUL_HTTP_ADDR", "v:1");
-    let shown = |options: &ConfdOptions| options.token.as_ref().map(|t| t.expose().to_owned());
+    let shown = |options: &ConfdOptions| match &options.token {
+        Some(TokenSource::Given(token)) => Some(token.expose().to_owned()),
+        _ => None,
+    };
 
     let file = resolve("", &[address], toml).unwrap();
     assert_eq!(file.nodes, ["f:1", "f:2"]);
@@ -174,7 +178,7 @@ fn a_flag_wins_over_a_variable_and_both_over_the_file() {
     assert_eq!(flags.mode, Mode::Interval(Duration::from_secs(8)));
     assert!(!flags.sync_only);
     assert!(flags.warnings[0].starts_with("-auth-token shows in the process list"));
-    assert_eq!(flags.token, Some(Secret::new("typed")));
+    assert_eq!(flags.token, Some(TokenSource::Given(Secret::new("typed"))));
 }
 
 #[test]
@@ -256,18 +260,14 @@ fn what_this_build_cannot_do_is_an_error_only_if_it_is_wanted() {
             .warnings,
         [""; 0]
     );
-    let tls = "TLS to Consul is not supported by this build; use the agent on this host";
     let wanted = [
-        format!("-scheme: {tls}"),
-        format!("confd.toml:1: client_cakeys: {tls}"),
-        format!("CONFD_CLIENT_CERT: {tls}"),
-        format!("-client-key: {tls}"),
+        "-scheme: 'ftp' is not http or https".to_owned(),
         "-srv-domain: SRV records are not supported; use -node".to_owned(),
         "-basic-auth: not supported; use a token".to_owned(),
+        "-client-cert and -client-key go together: one of them is missing".to_owned(),
     ];
-    let words = "-scheme https -client-key k -srv-domain d -basic-auth -username u";
-    let variables = [("CONFD_CLIENT_CERT", "c")];
-    assert_eq!(problems(words, &variables, "client_cakeys = 'a'\n"), wanted);
+    let words = "-scheme ftp -client-key k -srv-domain d -basic-auth -username u";
+    assert_eq!(problems(words, &[], ""), wanted);
     let wanted = ["-secret-keyring: encrypted values are not supported"];
     assert_eq!(problems("-backend env -secret-keyring k", &[], ""), wanted);
     let wanted = ["-filter: not supported; name the files with -file"];
@@ -275,6 +275,32 @@ fn what_this_build_cannot_do_is_an_error_only_if_it_is_wanted() {
         problems("-backend file -file x -filter *.yml", &[], ""),
         wanted
     );
+}
+
+#[test]
+fn https_and_its_files_come_from_flags_variables_and_the_file() {
+    let toml =
+        "client_cakeys = '/f/ca'\nclient_cert = '/f/c'\nclient_key = '/f/k'\nscheme = 'https'\n";
+    let file = resolve("-node a:1,http://b:2", &[], toml).unwrap();
+    assert_eq!(file.nodes, ["https://a:1", "http://b:2"]);
+    assert_eq!(file.tls.ca, Some(PathBuf::from("/f/ca")));
+    let variables = [
+        ("CONFD_CLIENT_CAKEYS", "/v/ca"),
+        ("CONSUL_CLIENT_KEY", "/t/k"),
+        ("CONSUL_CLIENT_CERT", "/t/c"),
+        ("CONSUL_HTTP_SSL", "1"),
+    ];
+    let both = resolve("-client-cert /g/c", &variables, toml).unwrap();
+    assert_eq!(both.tls.ca, Some(PathBuf::from("/v/ca")));
+    let identity = both.tls.identity.unwrap();
+    assert_eq!(identity.certificate, PathBuf::from("/g/c"));
+    assert_eq!(identity.key, PathBuf::from("/t/k"));
+    assert_eq!(
+        resolve("", &variables, "").unwrap().nodes,
+        ["https://127.0.0.1:8500"]
+    );
+    let plain = resolve("-scheme http", &variables, "").unwrap();
+    assert_eq!(plain.nodes, ["127.0.0.1:8500"]);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! From the command line and the environment to a start: each way in, and what is wrong by name.
 
+use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+
 use crate::cli::{Invocation, parse};
 use crate::config::Service;
 
@@ -59,8 +61,8 @@ fn without_anything_consul_is_on_this_host_and_all_tags_run() {
     let start = start(&[], &[]).unwrap();
     assert_eq!(start.tags[0].common.name.as_str(), "slave3301");
     assert_eq!(
-        (start.consul_address.as_str(), start.token),
-        ("localhost:8500", None)
+        (start.consul, start.token),
+        (vec!["localhost:8500".to_owned()], None)
     );
     assert!(!start.debug && !start.once && !start.dry_run);
     assert_eq!(start.warnings, [""; 0]);
@@ -84,6 +86,16 @@ fn the_address_comes_from_the_option_then_the_variable_then_the_default() {
         (&[], &[("CONSUL_HTTP_SSL", "0")], "localhost:8500"),
         (&[], &[("CONSUL_HTTP_SSL", "")], "localhost:8500"),
         (
+            &["--consul", "c:1, https://c:2", "--consul", "c:3"],
+            &[],
+            "c:1 https://c:2 c:3",
+        ),
+        (
+            &[],
+            &[("CONSUL_HTTP_ADDR", "c:1,c:2"), ("CONSUL_HTTP_SSL", "1")],
+            "https://c:1 https://c:2",
+        ),
+        (
             &["--consul", "http://c:1"],
             &[("CONSUL_HTTP_SSL", "1")],
             "http://c:1",
@@ -101,7 +113,7 @@ fn the_address_comes_from_the_option_then_the_variable_then_the_default() {
     ];
     for (words, variables, wanted) in cases {
         let start = start(words, variables).unwrap();
-        assert_eq!(start.consul_address, *wanted, "{words:?} {variables:?}");
+        assert_eq!(start.consul.join(" "), *wanted, "{words:?} {variables:?}");
     }
     let text = start(&[], &[("CONSUL_HTTP_SSL", "maybe")])
         .unwrap_err()
@@ -130,10 +142,16 @@ fn the_token_comes_from_the_option_then_the_file_then_the_variable() {
     for (words, variables, wanted) in cases {
         let token = start(words, variables).unwrap().token;
         assert_eq!(
-            token.as_ref().map(Secret::expose),
+            token.as_ref().map(shown),
             *wanted,
             "{words:?} {variables:?}"
         );
+    }
+}
+
+fn shown(token: &TokenSource) -> &str {
+    match token {
+        TokenSource::Given(token) | TokenSource::File { now: token, .. } => token.expose(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::resolve::Resolver;
-use crate::secret::Secret;
+use crate::secret::{Secret, TokenSource};
 use crate::store::consul::script::{Act, Request, Server, answer_with};
 
 const LONG: Duration = Duration::from_secs(20);
@@ -25,8 +25,9 @@ fn source_with(
     margin: Duration,
 ) -> ConsulSource {
     let settings = Settings {
-        address: server.address().parse().unwrap(),
-        token: Some(Secret::new("s3cret")),
+        addresses: vec![server.address().parse().unwrap()],
+        tls: None,
+        token: Some(TokenSource::Given(Secret::new("s3cret"))),
         resolver: Resolver::system(),
         timeout: LONG,
     };

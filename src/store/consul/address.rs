@@ -9,32 +9,46 @@ use crate::endpoint::{Endpoint, Host, Port, parse_port};
 
 /// Consul's own port for HTTP.
 const DEFAULT_PORT: Port = Port::new(8500).unwrap();
+/// Consul's own port for HTTPS.
+const DEFAULT_TLS_PORT: Port = Port::new(8501).unwrap();
 
 /// The address of a Consul agent's HTTP interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConsulAddress {
     /// HTTP over TCP.
     Http(Endpoint),
+    /// HTTP over TLS.
+    Https(Endpoint),
     /// HTTP over a unix socket.
     Unix(PathBuf),
 }
 
 impl ConsulAddress {
-    /// The part of a URL before the path. Over a unix socket the host is only a `Host` header.
+    /// The part of a URL before the path. Over a unix socket the host is only a `Host` header; TLS
+    /// is the connection's, and the one who speaks HTTP knows nothing of it.
     pub(super) fn base_url(&self) -> String {
         match self {
-            ConsulAddress::Http(endpoint) => format!("http://{endpoint}"),
+            ConsulAddress::Http(endpoint) | ConsulAddress::Https(endpoint) => {
+                format!("http://{endpoint}")
+            }
             ConsulAddress::Unix(_) => "http://localhost".to_owned(),
         }
+    }
+}
+
+impl ConsulAddress {
+    /// Whether it takes TLS to get there.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, ConsulAddress::Https(_))
     }
 }
 
 impl FromStr for ConsulAddress {
     type Err = String;
 
-    /// Reads the text of CONSUL_HTTP_ADDR: `host`, `host:port`, `http://host:port` or
-    /// `unix:///path` (consul:api/api.go); the port is 8500 where none is given, and an IPv6
-    /// address stands in brackets.
+    /// Reads the text of CONSUL_HTTP_ADDR: `host`, `host:port`, `http://host:port`,
+    /// `https://host:port` or `unix:///path` (consul:api/api.go); the port is 8500 where none is
+    /// given, with https 8501, and an IPv6 address stands in brackets.
     ///
     /// # Errors
     /// One sentence that says what is wrong and, for what Consul's tools would take but this
@@ -49,19 +63,15 @@ impl FromStr for ConsulAddress {
             );
         }
         match text.split_once("://") {
-            Some(("http", rest)) => parse_http(rest),
+            Some(("http", rest)) => parse_http(rest, DEFAULT_PORT).map(ConsulAddress::Http),
             Some(("unix", path)) => parse_unix(path),
-            Some(("https", _)) => Err(
-                "https:// to Consul is not supported by this build; use the agent on this host, \
-                 http://127.0.0.1:8500 or unix:///path"
-                    .to_owned(),
-            ),
+            Some(("https", rest)) => parse_http(rest, DEFAULT_TLS_PORT).map(ConsulAddress::Https),
             Some((scheme, _)) => Err(format!(
-                "'{}://' is not a way to reach Consul; write host:port, http://host:port or \
-                 unix:///path",
+                "'{}://' is not a way to reach Consul; write host:port, http://host:port, \
+                 https://host:port or unix:///path",
                 scheme.escape_debug()
             )),
-            None => parse_http(text),
+            None => parse_http(text, DEFAULT_PORT).map(ConsulAddress::Http),
         }
     }
 }
@@ -70,6 +80,7 @@ impl fmt::Display for ConsulAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConsulAddress::Http(endpoint) => write!(f, "http://{endpoint}"),
+            ConsulAddress::Https(endpoint) => write!(f, "https://{endpoint}"),
             ConsulAddress::Unix(path) => write!(f, "unix://{}", path.display()),
         }
     }
@@ -85,7 +96,7 @@ fn parse_unix(path: &str) -> Result<ConsulAddress, String> {
     Ok(ConsulAddress::Unix(PathBuf::from(path)))
 }
 
-fn parse_http(text: &str) -> Result<ConsulAddress, String> {
+fn parse_http(text: &str, port: Port) -> Result<Endpoint, String> {
     let authority = text.strip_suffix('/').unwrap_or(text);
     if authority.contains(['/', '?', '#']) {
         return Err(format!(
@@ -93,21 +104,21 @@ fn parse_http(text: &str) -> Result<ConsulAddress, String> {
             text.escape_debug()
         ));
     }
-    parse_authority(authority).map(ConsulAddress::Http)
+    parse_authority(authority, port)
 }
 
-fn parse_authority(text: &str) -> Result<Endpoint, String> {
+fn parse_authority(text: &str, default: Port) -> Result<Endpoint, String> {
     if let Some(inside) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         let ip = inside
             .parse::<Ipv6Addr>()
             .map_err(|_| format!("'{}' is not an IPv6 address", inside.escape_debug()))?;
-        return Ok(Endpoint::new(Host::from(IpAddr::V6(ip)), DEFAULT_PORT));
+        return Ok(Endpoint::new(Host::from(IpAddr::V6(ip)), default));
     }
     match text.split_once(':') {
         _ if text.chars().any(char::is_control) => {
             Err(format!("'{}' is not host:port", text.escape_debug()))
         }
-        None => Ok(Endpoint::new(text.parse()?, DEFAULT_PORT)),
+        None => Ok(Endpoint::new(text.parse()?, default)),
         // `:8500`, which Go's tools take for this host.
         Some(("", port)) if !port.contains(':') => {
             Ok(Endpoint::new("localhost".parse()?, parse_port(port)?))
@@ -135,6 +146,9 @@ mod tests {
             ("[::1]:1", "http://[::1]:1"),
             ("http://[2001:db8::1]:8500", "http://[2001:db8::1]:8500"),
             (":8500", "http://localhost:8500"),
+            ("https://127.0.0.1:8501", "https://127.0.0.1:8501"),
+            ("https://consul.example", "https://consul.example:8501"),
+            ("https://[::1]:443/", "https://[::1]:443"),
             ("unix:///run/consul.sock", "unix:///run/consul.sock"),
         ];
         for (text, shown) in cases {
@@ -147,7 +161,6 @@ mod tests {
     #[test]
     fn anything_else_says_what_to_write() {
         let cases = [
-            ("https://127.0.0.1:8501", "http://127.0.0.1:8500"),
             ("ftp://x", "unix:///path"),
             ("unix://run/consul.sock", "unix:///path"),
             ("unix://", "unix:///path"),

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::Reply;
+use super::node::Reply;
 use super::text::one_line;
 use crate::backend::{Backend, Cause, Key};
 use crate::store::{Entry, Swap, Version};
@@ -36,7 +36,7 @@ pub(super) struct Pair {
 ///
 /// # Errors
 /// One line, if the answer does not say for certain what the key holds.
-pub(super) fn entry(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Entry, String> {
+pub(super) fn entry(reply: &Reply, key: &Key, has_token: bool) -> Result<Entry, String> {
     match reply.status {
         200 => present(reply, key),
         404 if is_nothing(reply) => Ok(Entry::Absent),
@@ -46,7 +46,7 @@ pub(super) fn entry(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Ent
 
 /// Whether a 404 is Consul's word for "nothing there" and not some other server's for "no such
 /// page": it has no body, and an index.
-pub(super) fn is_nothing(reply: &Reply<'_>) -> bool {
+pub(super) fn is_nothing(reply: &Reply) -> bool {
     reply.body.trim().is_empty() && reply.index.is_some()
 }
 
@@ -54,7 +54,7 @@ pub(super) fn is_nothing(reply: &Reply<'_>) -> bool {
 ///
 /// # Errors
 /// One line, if the answer does not say whether the key was written.
-pub(super) fn swap(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Swap, String> {
+pub(super) fn swap(reply: &Reply, key: &Key, has_token: bool) -> Result<Swap, String> {
     match (reply.status, reply.body.trim()) {
         (200, "true") => Ok(Swap::Stored),
         (200, "false") => Ok(Swap::Lost),
@@ -63,7 +63,7 @@ pub(super) fn swap(reply: &Reply<'_>, key: &Key, has_token: bool) -> Result<Swap
     }
 }
 
-fn present(reply: &Reply<'_>, key: &Key) -> Result<Entry, String> {
+fn present(reply: &Reply, key: &Key) -> Result<Entry, String> {
     let [pair]: [Pair; 1] =
         serde_json::from_str(&reply.body).map_err(|_| foreign(reply, "no list of one key"))?;
     if pair.key != key.to_string() {
@@ -115,18 +115,24 @@ fn understand(bytes: &[u8], pair: &Pair) -> Entry {
 
 /// A 200 that is not an answer of Consul's KV interface. Old Consuls said "No cluster leader" in
 /// one (hashicorp/consul#1129).
-pub(super) fn foreign(reply: &Reply<'_>, what: &str) -> String {
+pub(super) fn foreign(reply: &Reply, what: &str) -> String {
     format!("the answer is {what}: {}", reply.first_line())
 }
 
 pub(super) fn refusal(
-    reply: &Reply<'_>,
+    reply: &Reply,
     key: &impl Display,
     permission: Permission,
     has_token: bool,
 ) -> String {
     let said = reply.first_line();
     match reply.status {
+        // What Consul says of a token that it does not have, or not any more.
+        403 if has_token && said.contains("ACL not found") => format!(
+            "403 {said}: Consul does not know the token, which is wrong, expired or deleted: \
+             give one whose policy has {}, for {key}",
+            rule(permission)
+        ),
         403 => format!(
             "403 {said}: {} permission on {key} is missing; {}",
             permission.word(),
@@ -138,19 +144,23 @@ pub(super) fn refusal(
 }
 
 pub(super) fn advice(permission: Permission, has_token: bool) -> String {
-    let mut rule = format!(
-        r#"key_prefix "haproxy/" {{ policy = "{}" }}"#,
-        permission.word()
-    );
-    if matches!(permission, Permission::List) {
-        rule.push_str(r#" ("list" where acl.enable_key_list_policy is set)"#);
-    }
+    let rule = rule(permission);
     match has_token {
         true => format!("check the token and that its policy has {rule}"),
         false => format!(
             "no token was given: use --token or CONSUL_HTTP_TOKEN, with a token whose policy has \
              {rule}"
         ),
+    }
+}
+
+/// What a policy has to say. Whoever reads a single key is a checker, and will want to write it.
+fn rule(permission: Permission) -> &'static str {
+    match permission {
+        Permission::Read | Permission::Write => r#"key_prefix "haproxy/" { policy = "write" }"#,
+        Permission::List => {
+            r#"key_prefix "haproxy/" { policy = "read" } ("list" where acl.enable_key_list_policy is set)"#
+        }
     }
 }
 

@@ -1,294 +1,203 @@
-//! One HTTP exchange with the agent, within one deadline: the token, the limits and the one
-//! repetition. What an answer means is `answer`'s.
-//!
-//! ureq_proto logs every byte it sends, the token included, at trace level: the program's logger
-//! must never let that target's trace lines through.
+//! The agents that may be asked, in their order: the one that answered last, else the next. One
+//! exchange with one of them is `node`'s.
 
 use std::fmt;
-use std::io::{self, ErrorKind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-use ureq::http::{HeaderValue, Response};
-use ureq::{Agent, Body, RequestBuilder};
 
 use super::Settings;
 use super::address::ConsulAddress;
-use super::connect::{Dialer, NotYet};
-use super::text::one_line;
-use crate::secret::Secret;
+use super::connect::Dialer;
+use super::node::{Node, Reply, Request};
+use super::token::Tokens;
 use crate::store::gate::Gate;
 
 /// Requests at a time, and idle connections that are kept.
-const MAX_AT_ONCE: usize = 32;
+pub(super) const MAX_AT_ONCE: usize = 32;
 /// A value is at most 512 KiB (consul: limits.kv_max_value_size), which base64 makes 683 KiB.
 const MAX_VALUE: u64 = 1024 * 1024;
 /// A whole prefix: some ten thousand tags, or 23 values of the largest size.
 const MAX_LISTING: u64 = 16 * 1024 * 1024;
-/// Consul's own headers are a few hundred bytes.
-const MAX_HEADER: usize = 64 * 1024;
+/// The name of lines in the log.
+const TARGET: &str = "consul";
 
-/// A client of one agent, shared by all threads.
+/// A client of one cluster, shared by all threads.
 pub(super) struct Client {
-    agent: Agent,
+    nodes: Vec<Node>,
+    /// The place of the one in use.
+    used: AtomicUsize,
     gate: Gate,
-    base: String,
-    token: Option<Token>,
+    tokens: Tokens,
     timeout: Duration,
-}
-
-/// The token in the two forms that are needed: to send it, and to find it in an answer.
-struct Token {
-    header: HeaderValue,
-    secret: Secret,
-}
-
-/// What the agent answered.
-pub(super) struct Reply<'a> {
-    /// The HTTP status.
-    pub(super) status: u16,
-    /// X-Consul-Index, which Consul sets on every answer of its KV interface but an error.
-    pub(super) index: Option<u64>,
-    /// Whether Consul says that it left out keys that the token may not see (Consul 1.11 and
-    /// later say so).
-    pub(super) filtered: bool,
-    /// The body; Consul's are UTF-8.
-    pub(super) body: String,
-    /// Whether the request was sent twice, so that the first may have been carried out.
-    pub(super) repeated: bool,
-    secret: Option<&'a Secret>,
-}
-
-/// No answer came, or none that is HTTP.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// Every place at the gate stayed taken.
-    Crowded,
-    /// What ureq says.
-    Http(ureq::Error),
 }
 
 impl Client {
     /// Prepares a client; connects to nothing.
     ///
     /// # Errors
-    /// A sentence, without the token, if the token cannot be sent.
+    /// A sentence, without the token, if the token cannot be sent, or nobody was named.
     pub(super) fn new(settings: Settings) -> Result<Client, String> {
+        if settings.addresses.is_empty() {
+            return Err("no address of Consul was given".to_owned());
+        }
+        let node = |address: ConsulAddress| {
+            Node::new(Dialer {
+                address,
+                resolver: settings.resolver.clone(),
+                tls: settings.tls.clone(),
+            })
+        };
         Ok(Client {
             gate: Gate::new(MAX_AT_ONCE),
-            base: settings.address.base_url(),
-            token: settings.token.map(Token::new).transpose()?.flatten(),
+            tokens: Tokens::new(settings.token)?,
             timeout: settings.timeout,
-            agent: agent(Dialer {
-                address: settings.address,
-                resolver: settings.resolver,
-            }),
+            nodes: settings.addresses.into_iter().map(node).collect(),
+            used: AtomicUsize::new(0),
         })
     }
 
     /// Whether requests carry a token.
     pub(super) fn has_token(&self) -> bool {
-        self.token.is_some()
+        self.tokens.current().is_some()
     }
 
-    /// Sends a PUT with `body`, or a GET without one, and reads the whole answer. If the
-    /// connection is cut before the answer is complete, as an idle one may be just when it is
-    /// used, the request is sent once more, on a new connection and within the same deadline.
+    /// Sends a PUT with `body`, or a GET without one, to the agent in use, and to the next ones if
+    /// it does not answer, all within one deadline.
     ///
     /// # Errors
-    /// `Failure` if no complete answer came in time.
-    pub(super) fn send(&self, path: &str, body: Option<&str>) -> Result<Reply<'_>, Failure> {
+    /// Who did not answer, and why, in one line.
+    pub(super) fn send(&self, path: &str, body: Option<&str>) -> Result<Reply, String> {
         let started = Instant::now();
         let Some(_pass) = self.gate.enter(self.timeout) else {
-            return Err(Failure::Crowded);
+            let seconds = self.timeout.as_secs_f64();
+            return Err(format!(
+                "{self:?}: timed out after {seconds} s behind {MAX_AT_ONCE} other requests that \
+                 wait for the agent"
+            ));
         };
-        let left = self.timeout.saturating_sub(started.elapsed());
-        self.exchange(path, body, left, MAX_VALUE)
+        self.try_all(path, body, started, self.timeout, MAX_VALUE)
     }
 
-    /// Sends a GET whose answer may be long and late: a listing, or a blocking query. It takes no
-    /// place at the gate, as it would keep it; whoever uses this has a client of his own.
+    /// Sends a GET whose answer may be long. It takes no place at the gate; whoever uses this has
+    /// a client of his own.
     ///
     /// # Errors
     /// As `send`.
-    pub(super) fn list(&self, path: &str, timeout: Duration) -> Result<Reply<'_>, Failure> {
-        self.exchange(path, None, timeout, MAX_LISTING)
+    pub(super) fn list(&self, path: &str, timeout: Duration) -> Result<Reply, String> {
+        self.try_all(path, None, Instant::now(), timeout, MAX_LISTING)
+    }
+
+    /// Sends a blocking query, to the agent in use only: the index in it is from there. If that
+    /// does not answer, the next request goes to the next one.
+    ///
+    /// # Errors
+    /// As `send`.
+    pub(super) fn block(&self, path: &str, timeout: Duration) -> Result<Reply, String> {
+        let used = self.used.load(Ordering::Relaxed);
+        let Some(node) = self.nodes.get(used) else {
+            return Err(format!("{self:?}: no such agent"));
+        };
+        let token = self.tokens.current();
+        let request = Request {
+            path,
+            body: None,
+            limit: MAX_LISTING,
+            token: token.as_ref(),
+        };
+        let reply = node.exchange(request, timeout);
+        if !reply.as_ref().is_ok_and(serves) {
+            self.used
+                .store((used + 1) % self.nodes.len(), Ordering::Relaxed);
+        }
+        reply.map_err(|failure| placed(node, &failure.describe(&node.address, timeout)))
     }
 
     /// Closes all connections: requests under way end at once with an error, as do later ones.
     pub(super) fn stop(&self) {
-        self.agent.clone().shutdown();
+        self.nodes.iter().for_each(Node::stop);
     }
 
-    fn exchange(
+    /// Each agent once, from the one in use on; each gets its share of the time.
+    fn try_all(
         &self,
         path: &str,
         body: Option<&str>,
+        started: Instant,
         timeout: Duration,
         limit: u64,
-    ) -> Result<Reply<'_>, Failure> {
-        let started = Instant::now();
-        let url = format!("{}{path}", self.base);
-        let attempt = |repeated| {
-            let left = timeout.saturating_sub(started.elapsed());
-            let mut response = match body {
-                None => self.prepare(self.agent.get(&url), left, repeated).call(),
-                Some(body) => {
-                    let request = self.prepare(self.agent.put(&url), left, repeated);
-                    request.send(body)
-                }
-            }?;
-            self.reply(&mut response, limit, repeated)
+    ) -> Result<Reply, String> {
+        let token = self.tokens.current();
+        let request = Request {
+            path,
+            body,
+            limit,
+            token: token.as_ref(),
         };
-        match attempt(false) {
-            Err(error) if is_cut(&error) => attempt(true),
-            result => result,
-        }
-        .map_err(Failure::Http)
-    }
-
-    fn reply(
-        &self,
-        response: &mut Response<Body>,
-        limit: u64,
-        repeated: bool,
-    ) -> Result<Reply<'_>, ureq::Error> {
-        Ok(Reply {
-            status: response.status().as_u16(),
-            index: header(response, "X-Consul-Index").and_then(|text| text.parse().ok()),
-            filtered: header(response, "X-Consul-Results-Filtered-By-ACLs") == Some("true"),
-            body: read_body(response, limit)?,
-            repeated,
-            secret: self.token.as_ref().map(|t| &t.secret),
-        })
-    }
-
-    fn prepare<B>(
-        &self,
-        request: RequestBuilder<B>,
-        left: Duration,
-        new_connection: bool,
-    ) -> RequestBuilder<B> {
-        let mut config = request.config().timeout_global(Some(left));
-        if new_connection {
-            // Throws the idle connections away; they are likely as stale as the one that was cut.
-            config = config.max_idle_age(Duration::ZERO);
-        }
-        let request = config.build();
-        match &self.token {
-            Some(token) => request.header("X-Consul-Token", token.header.clone()),
-            None => request,
-        }
-    }
-}
-
-fn agent(dialer: Dialer) -> Agent {
-    let config = Agent::config_builder()
-        .proxy(None)
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_response_header_size(MAX_HEADER)
-        .max_idle_connections(MAX_AT_ONCE)
-        .max_idle_connections_per_host(MAX_AT_ONCE)
-        .user_agent(concat!("confd_haproxy/", env!("CARGO_PKG_VERSION")))
-        .build();
-    Agent::with_parts(config, dialer, NotYet)
-}
-
-fn header<'a>(response: &'a Response<Body>, name: &str) -> Option<&'a str> {
-    response.headers().get(name)?.to_str().ok()
-}
-
-fn read_body(response: &mut Response<Body>, limit: u64) -> Result<String, ureq::Error> {
-    let body = response.body_mut().with_config().limit(limit);
-    let bytes = body.read_to_vec()?;
-    Ok(String::from_utf8(bytes).unwrap_or_else(|e| String::from_utf8_lossy(e.as_bytes()).into()))
-}
-
-/// Whether the other end gave the connection up, which says nothing about the request.
-fn is_cut(error: &ureq::Error) -> bool {
-    const CUT: [ErrorKind; 4] = [
-        ErrorKind::ConnectionReset,
-        ErrorKind::ConnectionAborted,
-        ErrorKind::BrokenPipe,
-        ErrorKind::UnexpectedEof,
-    ];
-    matches!(error, ureq::Error::Io(e) if CUT.contains(&e.kind()))
-}
-
-impl Token {
-    /// `None` for an empty token, as an unset variable gives it.
-    fn new(secret: Secret) -> Result<Option<Token>, String> {
-        if secret.expose().is_empty() {
-            return Ok(None);
-        }
-        let graphic = secret.expose().bytes().all(|b| b.is_ascii_graphic());
-        match HeaderValue::from_str(secret.expose()) {
-            Ok(mut header) if graphic => {
-                header.set_sensitive(true);
-                Ok(Some(Token { header, secret }))
+        let used = self.used.load(Ordering::Relaxed);
+        let (before, after) = self.nodes.split_at_checked(used).unwrap_or_default();
+        let (mut failures, mut refusal, mut repeated) = (Vec::new(), None, false);
+        for (tried, node) in after.iter().chain(before).enumerate() {
+            let left = timeout.saturating_sub(started.elapsed());
+            let share = left / count(self.nodes.len() - tried);
+            match node.exchange(request, share) {
+                Ok(mut reply) if serves(&reply) => {
+                    self.settle_on(used, tried, &failures);
+                    reply.repeated |= repeated;
+                    return Ok(reply);
+                }
+                Ok(reply) => {
+                    failures.push(placed(
+                        node,
+                        &format!("{} {}", reply.status, reply.first_line()),
+                    ));
+                    refusal = Some(reply);
+                }
+                Err(failure) => {
+                    repeated |= failure.may_be_done();
+                    failures.push(placed(
+                        node,
+                        &failure.describe(&node.address, timeout / count(self.nodes.len())),
+                    ));
+                }
             }
-            Ok(_) | Err(_) => Err("the Consul token holds a space, a line break or another \
-                 character that no token has; check --token, CONSUL_HTTP_TOKEN or its file"
-                .to_owned()),
+        }
+        match refusal {
+            Some(reply) if self.nodes.len() == 1 => Ok(reply),
+            Some(_) | None => Err(failures.join("; ")),
+        }
+    }
+
+    /// Stays with the one that answered.
+    fn settle_on(&self, used: usize, tried: usize, failures: &[String]) {
+        if tried == 0 {
+            return;
+        }
+        let now = (used + tried) % self.nodes.len();
+        if self.used.swap(now, Ordering::Relaxed) != now
+            && let Some(node) = self.nodes.get(now)
+        {
+            log::warn!(target: TARGET, "consul {}; {} is used now", failures.join("; "), node.address);
         }
     }
 }
 
-impl Reply<'_> {
-    /// The first line of the body that is not blank, fit for a log line: short, without control
-    /// characters, and without the token, which a proxy's error page may repeat.
-    pub(super) fn first_line(&self) -> String {
-        let line = self.body.lines().map(str::trim).find(|l| !l.is_empty());
-        let line = line.unwrap_or("no explanation");
-        match self.secret {
-            Some(secret) => one_line(&line.replace(secret.expose(), "*****")),
-            None => one_line(line),
-        }
-    }
+/// Whether an agent can be used: one that has no servers, or too much to do, says so in such a
+/// status. What is wrong with the request or its token is the same everywhere.
+fn serves(reply: &Reply) -> bool {
+    reply.status < 500 && reply.status != 429
 }
 
-impl Failure {
-    /// One line that says what failed and, where that is known, what to look at.
-    pub(super) fn describe(&self, address: &ConsulAddress, timeout: Duration) -> String {
-        let seconds = timeout.as_secs_f64();
-        match self {
-            Failure::Crowded => format!(
-                "timed out after {seconds} s behind {MAX_AT_ONCE} other requests that wait for \
-                 the agent"
-            ),
-            Failure::Http(ureq::Error::Timeout(ureq::Timeout::Connect)) => {
-                "timed out before the agent took the connection".to_owned()
-            }
-            Failure::Http(ureq::Error::Timeout(_)) => format!("timed out after {seconds} s"),
-            Failure::Http(ureq::Error::BodyExceedsLimit(limit)) => {
-                format!("the answer is longer than {limit} bytes; is this Consul?")
-            }
-            Failure::Http(ureq::Error::Protocol(error)) => {
-                one_line(&format!("the answer is not HTTP: {error}; is this Consul?"))
-            }
-            Failure::Http(ureq::Error::Io(error)) => describe_io(error, address),
-            Failure::Http(ureq::Error::Other(error)) => one_line(&error.to_string()),
-            Failure::Http(error) => one_line(&error.to_string()),
-        }
-    }
+fn count(nodes: usize) -> u32 {
+    u32::try_from(nodes).unwrap_or(u32::MAX)
 }
 
-fn describe_io(error: &io::Error, address: &ConsulAddress) -> String {
-    let is = |kind| error.kind() == kind;
-    if is(ErrorKind::ConnectionRefused) {
-        return "connection refused; is the agent running?".to_owned();
-    }
-    if is(ErrorKind::NotFound) && matches!(address, ConsulAddress::Unix(_)) {
-        return "no such socket; is the agent running?".to_owned();
-    }
-    if is(ErrorKind::UnexpectedEof) {
-        return "the connection was closed before the answer was complete, twice".to_owned();
-    }
-    one_line(&error.to_string())
+fn placed(node: &Node, what: &str) -> String {
+    format!("{}: {what}", node.address)
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.base)
+        let all: Vec<String> = self.nodes.iter().map(|n| n.address.to_string()).collect();
+        f.write_str(&all.join(","))
     }
 }

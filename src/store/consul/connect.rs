@@ -13,9 +13,11 @@ use ureq::unversioned::transport::{
 };
 
 use super::address::ConsulAddress;
+use super::secure::Secure;
 use super::unix::UnixTransport;
 use crate::endpoint::Endpoint;
 use crate::resolve::{ResolveError, Resolver};
+use crate::tls;
 
 /// How long a new connection waits for the name service.
 const RESOLVE_WAIT: Duration = Duration::from_secs(1);
@@ -29,6 +31,8 @@ pub(super) struct Dialer {
     pub(super) address: ConsulAddress,
     /// Finds the addresses of its name.
     pub(super) resolver: Resolver,
+    /// What it takes if the address is one with https.
+    pub(super) tls: Option<tls::Client>,
 }
 
 /// Stands where ureq wants a resolver. ureq resolves before it looks for an idle connection, so a
@@ -61,6 +65,7 @@ impl Connector for Dialer {
     ) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
         match &self.address {
             ConsulAddress::Http(endpoint) => self.connect_tcp(endpoint, details),
+            ConsulAddress::Https(endpoint) => self.connect_tls(endpoint, details),
             ConsulAddress::Unix(path) => {
                 let wait = left(details, Duration::ZERO).min(CONNECT_WAIT);
                 let transport = UnixTransport::connect(path, wait, details.config)?;
@@ -72,6 +77,25 @@ impl Connector for Dialer {
 }
 
 impl Dialer {
+    fn connect_tls(
+        &self,
+        endpoint: &Endpoint,
+        details: &ConnectionDetails<'_>,
+    ) -> Result<Option<Box<dyn Transport>>, ureq::Error> {
+        let started = Instant::now();
+        let client = self.tls.as_ref();
+        let client = client.ok_or_else(|| ureq::Error::Other(tls::NOT_THERE.into()))?;
+        let Some(plain) = self.connect_tcp(endpoint, details)? else {
+            return Ok(None);
+        };
+        let timeout = NextTimeout {
+            after: left(details, started.elapsed()).into(),
+            ..details.timeout
+        };
+        let secure = Secure::open(client, endpoint, plain, details, timeout)?;
+        Ok(Some(Box::new(secure)))
+    }
+
     fn connect_tcp(
         &self,
         endpoint: &Endpoint,

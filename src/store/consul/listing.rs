@@ -6,15 +6,15 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::Settings;
 use super::answer::{self, Pair, Permission};
-use super::client::{Client, Reply};
-use super::{ConsulAddress, Settings};
+use super::client::Client;
+use super::node::Reply;
 use crate::store::StoreError;
 
 /// Reads the keys that begin with one prefix, over one connection of its own.
 pub struct PrefixReader {
     client: Client,
-    address: ConsulAddress,
     timeout: Duration,
     prefix: String,
     path: String,
@@ -47,7 +47,6 @@ impl PrefixReader {
     /// A sentence, without the token, if the token holds a character that cannot be sent.
     pub fn new(settings: Settings, prefix: &str) -> Result<PrefixReader, String> {
         Ok(PrefixReader {
-            address: settings.address.clone(),
             timeout: settings.timeout,
             prefix: prefix.to_owned(),
             path: format!("/v1/kv/{}?recurse", percent_encoded(prefix)),
@@ -61,7 +60,8 @@ impl PrefixReader {
     /// Whenever it is not certain what is there. Consul says "nothing" also to those who may not
     /// read what there is.
     pub fn list(&self) -> Result<Listing, StoreError> {
-        self.ask(&self.path, self.timeout)
+        let listing = self.understood(self.client.list(&self.path, self.timeout))?;
+        self.certain(listing)
     }
 
     /// What is there once the index is past `index`, or when `wait` is over; at once for index 0.
@@ -76,7 +76,8 @@ impl PrefixReader {
         timeout: Duration,
     ) -> Result<Listing, StoreError> {
         let path = format!("{}&index={index}&wait={}ms", self.path, wait.as_millis());
-        self.ask(&path, timeout)
+        let listing = self.understood(self.client.block(&path, timeout))?;
+        self.certain(listing)
     }
 
     /// Ends the requests under way, and all later ones, with an error.
@@ -84,18 +85,32 @@ impl PrefixReader {
         self.client.stop();
     }
 
-    fn ask(&self, path: &str, timeout: Duration) -> Result<Listing, StoreError> {
-        self.client
-            .list(path, timeout)
-            .map_err(|failure| failure.describe(&self.address, timeout))
-            .and_then(|reply| self.understand(&reply))
-            .map_err(|what| {
-                let (prefix, address) = (&self.prefix, &self.address);
-                StoreError(format!("listing {prefix} in consul {address}: {what}"))
-            })
+    fn understood(&self, reply: Result<Reply, String>) -> Result<Listing, StoreError> {
+        let read = |reply: Reply| {
+            let listing = self.understand(&reply);
+            listing.map_err(|what| format!("{}: {what}", reply.address))
+        };
+        let prefix = &self.prefix;
+        reply
+            .and_then(read)
+            .map_err(|what| StoreError(format!("listing {prefix} in consul {what}")))
     }
 
-    fn understand(&self, reply: &Reply<'_>) -> Result<Listing, String> {
+    /// Consul says "nothing" also to those who may not read what there is; asked for one key, it
+    /// says 403 to them. An agent that cannot say is believed.
+    fn certain(&self, listing: Listing) -> Result<Listing, StoreError> {
+        if !listing.pairs.is_empty() || self.prefix.is_empty() {
+            return Ok(listing);
+        }
+        let path = percent_encoded(self.prefix.trim_end_matches('/'));
+        let reply = self.client.list(&format!("/v1/kv/{path}/"), self.timeout);
+        match reply {
+            Ok(reply) if reply.status == 403 => self.understood(Ok(reply)),
+            Ok(_) | Err(_) => Ok(listing),
+        }
+    }
+
+    fn understand(&self, reply: &Reply) -> Result<Listing, String> {
         let has_token = self.client.has_token();
         let pairs = match reply.status {
             200 => pairs(reply)?,
@@ -116,7 +131,7 @@ impl PrefixReader {
     }
 }
 
-fn pairs(reply: &Reply<'_>) -> Result<Vec<Listed>, String> {
+fn pairs(reply: &Reply) -> Result<Vec<Listed>, String> {
     let pairs: Vec<Pair> =
         serde_json::from_str(&reply.body).map_err(|_| answer::foreign(reply, "no list of keys"))?;
     pairs
@@ -151,6 +166,6 @@ fn percent_encoded(key: &str) -> String {
 
 impl fmt::Debug for PrefixReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PrefixReader({} in {})", self.prefix, self.address)
+        write!(f, "PrefixReader({} in {:?})", self.prefix, self.client)
     }
 }

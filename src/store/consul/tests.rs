@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::script::{Act, Server, answer, answer_with};
 use super::*;
 use crate::backend::Kind;
+use crate::secret::Secret;
 
 const VALUE: &str = r#"{"name":"slave3301", "host":"10.0.21.5", "port":3301, "proxyport":13351}"#;
 const KEY: &str = "haproxy/mysqlslave/slave3301";
@@ -32,8 +33,9 @@ fn backend() -> Backend {
 
 fn settings(address: &str, token: Option<&str>, timeout: Duration) -> Settings {
     Settings {
-        address: address.parse().unwrap(),
-        token: token.map(Secret::new),
+        addresses: vec![address.parse().unwrap()],
+        tls: None,
+        token: token.map(|t| TokenSource::Given(Secret::new(t))),
         resolver: Resolver::system(),
         timeout,
     }

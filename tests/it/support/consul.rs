@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -12,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
+use super::certs::{Pair, text};
 use super::daemon::{Daemon, Launch};
 use super::http::{self, Address, Response};
 use super::netns::NetHost;
@@ -24,7 +25,20 @@ pub struct Consul {
     daemon: Daemon,
     host: String,
     http_port: u16,
+    https_port: u16,
+    /// What this process shows it; the first token of all, where it wants one.
+    token: Option<String>,
 }
+
+/// A token that Consul made.
+#[derive(Debug, Clone)]
+pub struct AclToken {
+    pub secret: String,
+    accessor: String,
+}
+
+/// The first token.
+const MASTER: &str = "5ec2e7ac-cc5b-4f5a-8e84-7f3a1c1b0000";
 
 /// One key as Consul has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +60,26 @@ impl Consul {
     /// In memory: the keys are lost when it is killed. Ready in less than a second.
     pub fn start() -> Self {
         Self::launch("127.0.0.1", None, false)
+    }
+
+    /// In memory, with an HTTPS interface besides, for those who show a certificate of the same
+    /// authority.
+    pub fn start_tls(server: &Pair, ca: &Path) -> Self {
+        let more = json!({
+            "ca_file": text(ca), "cert_file": text(&server.certificate),
+            "key_file": text(&server.key),
+            "verify_incoming_rpc": false, "verify_incoming_https": true,
+        });
+        Self::launch_with("127.0.0.1", None, false, more)
+    }
+
+    /// In memory; whoever shows no token may do nothing.
+    pub fn start_acl() -> Self {
+        let more = json!({ "acl": {
+            "enabled": true, "default_policy": "deny", "tokens": { "master": MASTER },
+            "policy_ttl": "1s", "token_ttl": "1s",
+        }});
+        Self::launch_with("127.0.0.1", None, false, more)
     }
 
     /// On disk: the keys survive `kill` and `restart`. Takes some seconds to elect itself.
@@ -77,6 +111,8 @@ impl Consul {
             daemon: Daemon::start_in(dir, launch),
             host: "127.0.0.1".to_owned(),
             http_port,
+            https_port: 0,
+            token: None,
         };
         let address = SocketAddr::from(([127, 0, 0, 1], http_port));
         client
@@ -86,10 +122,24 @@ impl Consul {
     }
 
     fn launch(host: &str, netns: Option<&str>, persistent: bool) -> Self {
+        Self::launch_with(host, netns, persistent, json!({}))
+    }
+
+    fn launch_with(host: &str, netns: Option<&str>, persistent: bool, more: Value) -> Self {
         let http_port = free_port();
+        let is_tls = more.get("cert_file").is_some();
+        let https_port = if is_tls { free_port() } else { 0 };
+        let token = more.get("acl").map(|_| MASTER.to_owned());
         let dir = Scratch::new("consul");
         let socket = dir.join("consul.sock");
         let mut config = config(host, http_port, &format!("unix://{}", socket.display()));
+        for (name, value) in more.as_object().expect("an object") {
+            config[name] = value.clone();
+        }
+        if is_tls {
+            config["ports"]["https"] = json!(https_port);
+            config["addresses"]["https"] = json!(host);
+        }
         if persistent {
             config["data_dir"] = json!(dir.join("data").to_str());
             config["bootstrap_expect"] = json!(1);
@@ -108,6 +158,8 @@ impl Consul {
             daemon,
             host: host.to_owned(),
             http_port,
+            https_port,
+            token,
         };
         consul.wait_for_leader();
         consul
@@ -120,6 +172,40 @@ impl Consul {
     /// `address:port` of its HTTP interface, as `--consul` takes it.
     pub fn endpoint(&self) -> String {
         format!("{}:{}", self.host, self.http_port)
+    }
+
+    /// Its HTTPS interface, as `--consul` takes it.
+    pub fn secure_endpoint(&self) -> String {
+        format!("https://{}:{}", self.host, self.https_port)
+    }
+
+    /// A request with another token.
+    pub fn request_as(&self, token: &str, method: &str, path: &str) -> Response {
+        let socket = Address::Unix(self.socket());
+        let path = format!("{path}?token={token}");
+        http::request(&socket, method, &path, b"", seconds(10)).expect("Consul answers")
+    }
+
+    /// Makes a policy of these rules and a token that has it.
+    pub fn token(&self, name: &str, rules: &str) -> AclToken {
+        let policy = json!({ "Name": name, "Rules": rules }).to_string();
+        let answer = self.request("PUT", "/v1/acl/policy", policy.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let token = json!({ "Policies": [{ "Name": name }] });
+        let answer = self.request("PUT", "/v1/acl/token", token.to_string().as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        let made: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let field = |name: &str| made[name].as_str().expect("a field").to_owned();
+        AclToken {
+            secret: field("SecretID"),
+            accessor: field("AccessorID"),
+        }
+    }
+
+    /// Ends a token, as its time does.
+    pub fn revoke(&self, token: &AclToken) {
+        let path = format!("/v1/acl/token/{}", token.accessor);
+        assert_eq!(self.request("DELETE", &path, b"").status, 200);
     }
 
     pub fn http_port(&self) -> u16 {
@@ -210,7 +296,7 @@ impl Consul {
         http::request(
             &Address::Unix(self.socket()),
             method,
-            path,
+            &self.shown(path),
             body,
             seconds(10),
         )
@@ -226,10 +312,19 @@ impl Consul {
         self.daemon.wait_until_ready(|| self.can_write());
     }
 
+    /// The path with the token, if it wants one.
+    fn shown(&self, path: &str) -> String {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        match &self.token {
+            Some(token) => format!("{path}{mark}token={token}"),
+            None => path.to_owned(),
+        }
+    }
+
     fn can_write(&self) -> bool {
         let ask = |method, path, body| {
             let socket = Address::Unix(self.socket());
-            http::request(&socket, method, path, body, seconds(2))
+            http::request(&socket, method, &self.shown(path), body, seconds(2))
         };
         ask("GET", "/v1/status/leader", b"").is_ok_and(|answer| answer.text().contains(':'))
             && ask("PUT", "/v1/kv/test-fixture/ready", b"yes").is_ok_and(|it| it.status == 200)

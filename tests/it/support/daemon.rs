@@ -61,13 +61,12 @@ impl Launch {
             .open(log)
             .expect("a log file");
         let mut command = spawner::mortal(&self.program, self.netns.as_deref());
-        command
-            .args(&self.args)
-            .envs(self.env.iter().map(|(name, value)| (name, value)));
         for name in &self.env_remove {
             command.env_remove(name);
         }
         command
+            .args(&self.args)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stderr(output.try_clone().unwrap())
             .stdout(output);

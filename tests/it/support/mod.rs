@@ -4,6 +4,7 @@
 // A toolbox: not every tool is in use by every set of tests.
 #![allow(dead_code)]
 
+pub mod certs;
 pub mod checker;
 pub mod consul;
 pub mod daemon;

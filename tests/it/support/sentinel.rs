@@ -37,6 +37,9 @@ impl Sentinel {
             None => ("127.0.0.1".to_owned(), free_port()),
         };
         let mut conf = common(&bind, port, dir.path());
+        if more.contains("tls-replication yes") {
+            conf += &format!("port 0\ntls-port {port}\n");
+        }
         let (address, its_port) = (master.host(), master.port());
         conf += &format!("sentinel monitor {NAME} {address} {its_port} {QUORUM}\n");
         conf += &format!("sentinel down-after-milliseconds {NAME} 1000\n");

@@ -158,7 +158,7 @@ fn a_403_says_which_permission_is_missing_and_what_to_do() {
             "reading {KEY} from consul http://{}: 403 rpc error making call: Permission denied: \
              read permission on {KEY} is missing; no token was given: use --token or \
              CONSUL_HTTP_TOKEN, with a token whose policy has \
-             key_prefix \"haproxy/\" {{ policy = \"read\" }}",
+             key_prefix \"haproxy/\" {{ policy = \"write\" }}",
             server.address()
         )
     );

@@ -381,3 +381,56 @@ fn full_listener(path: &std::path::Path) -> impl Sized {
     let first = std::os::unix::net::UnixStream::connect(path).unwrap();
     (socket, first)
 }
+
+#[test]
+fn of_several_addresses_the_first_that_serves_is_used_and_stays_in_use() {
+    let lonely = Server::start(|_| Act::Send(answer(500, "No known Consul servers")));
+    let (one, two) = (
+        Server::start(|_| Act::Send(answer(404, ""))),
+        Server::start(|_| Act::Send(answer(404, ""))),
+    );
+    let addresses = [&lonely, &one, &two].map(|s| s.address().parse().unwrap());
+    let store = Consul::new(Settings {
+        addresses: addresses.to_vec(),
+        ..settings(&lonely.address(), None, LONG)
+    })
+    .unwrap();
+    for _ in 0..3 {
+        assert_eq!(store.read(&key()), Ok(Entry::Absent));
+    }
+    assert_eq!(lonely.requests().len(), 1);
+    assert_eq!((one.requests().len(), two.requests().len()), (3, 0));
+    let gone = one.address();
+    drop(one);
+    for _ in 0..3 {
+        assert_eq!(store.read(&key()), Ok(Entry::Absent));
+    }
+    assert_eq!(two.requests().len(), 3);
+    drop(two);
+    let error = store.read(&key()).unwrap_err().0;
+    assert!(error.contains("500 No known Consul servers"), "{error}");
+    assert!(
+        error.contains(&format!("{gone}: connection refused")),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_silent_agent_costs_its_share_of_the_time_and_a_write_that_it_may_have_made_is_looked_up() {
+    let silent = Server::start(|_| Act::Silence);
+    let written = answer(200, &pair(&base64_json(VALUE.as_bytes())));
+    let other = Server::start(move |r: &Request| match r.line().starts_with("GET") {
+        true => Act::Send(written.clone()),
+        false => Act::Send(answer(200, "false")),
+    });
+    let addresses = [&silent, &other].map(|s| s.address().parse().unwrap());
+    let store = Consul::new(Settings {
+        addresses: addresses.to_vec(),
+        ..settings(&silent.address(), None, Duration::from_secs(2))
+    })
+    .unwrap();
+    let started = Instant::now();
+    let swap = store.write(&key(), &backend(), Cause::Voluntary, Version(1));
+    assert_eq!(swap, Ok(Swap::Stored));
+    assert!(started.elapsed() < Duration::from_secs(10));
+}

@@ -108,16 +108,21 @@ fn the_request_names_prefix_index_and_wait_and_carries_the_token() {
     reader.list().unwrap();
     reader.list_after(7, Duration::from_secs(30), LONG).unwrap();
     let requests = server.requests();
+    // Each empty answer is followed by a question whether that may be seen.
+    assert_eq!(
+        requests[1].line(),
+        "GET /v1/kv/a%20b/%25%C3%BC%3Fx/ HTTP/1.1"
+    );
     assert_eq!(
         requests[0].line(),
         "GET /v1/kv/a%20b/%25%C3%BC%3Fx?recurse HTTP/1.1"
     );
     assert!(
-        requests[1]
+        requests[2]
             .line()
             .contains("?recurse&index=7&wait=30000ms ")
     );
-    assert!(requests[1].head.contains(TOKEN));
+    assert!(requests[2].head.contains(TOKEN));
     assert!(!format!("{reader:?}").contains(TOKEN));
     assert_eq!(server.connections(), 1);
 }
