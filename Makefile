@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help install dist rpm lint test servers bench demo clean rust-target FORCE
+.PHONY: all help install dist rpm lint test servers bench demo fuzz corpus clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -74,8 +74,15 @@ servers: ## install the servers that the tests need (Debian, as root)
 
 test: all servers ## every test, with real servers (Debian, as root)
 	$(CARGO) test --locked --lib --bins
+	$(CARGO) test --locked --test fuzz
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+
+fuzz: ## everything from outside, mutated, for longer: FUZZ_SECONDS=60 for each test (as root)
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(CARGO) test --locked --test fuzz -- --nocapture
+
+corpus: all servers ## record anew what real servers say, for fuzz (Debian, as root)
+	$(CARGO) test --locked --test it -- --ignored what_real_servers_say
 
 bench: all servers ## measure failover times and what a tag costs (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench

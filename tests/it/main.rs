@@ -53,6 +53,9 @@ mod packaging;
 mod systemd;
 mod templates;
 
+// What the fuzz tests mutate, recorded.
+mod corpus;
+
 // The fixtures themselves.
 mod fixtures;
 mod list_fixtures;
