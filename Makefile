@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help install dist rpm lint test servers bench demo fuzz corpus clean rust-target FORCE
+.PHONY: all help install dist rpm lint test servers bench demo fuzz corpus soak clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -77,12 +77,17 @@ test: all servers ## every test, with real servers (Debian, as root)
 	$(CARGO) test --locked --test fuzz
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test soak
 
 fuzz: ## everything from outside, mutated, for longer: FUZZ_SECONDS=60 for each test (as root)
 	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(CARGO) test --locked --test fuzz -- --nocapture
 
 corpus: all servers ## record anew what real servers say, for fuzz (Debian, as root)
 	$(CARGO) test --locked --test it -- --ignored what_real_servers_say
+
+soak: all servers ## random faults for a while: MINUTES=10, and SEED=n for the same ones (Debian, as root)
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy MINUTES=$(or $(MINUTES),10) \
+	  $(CARGO) test --locked --test soak -- --nocapture
 
 bench: all servers ## measure failover times and what a tag costs (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench

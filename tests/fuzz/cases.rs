@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::mutate::Random;
 
-/// What this process may have used at most, in kB: many times what it needs, and far less than one
+/// What this process may have used at most, in kB: ten times what it needs, and far less than one
 /// length taken at its word.
-const MOST_KB: u64 = 1 << 20;
+const MOST_KB: u64 = 1 << 17;
 
 /// Runs `case` until the time is over. A panic is reported with the seed and the case's number.
 pub fn run(name: &str, mut case: impl FnMut(&mut Random)) {
