@@ -19,7 +19,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all help install dist rpm lint test servers bench demo fuzz corpus soak clean rust-target FORCE
+.PHONY: all help install dist rpm lint test servers bench demo fuzz corpus soak faults sizes clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -77,6 +77,8 @@ test: all servers ## every test, with real servers (Debian, as root)
 	$(CARGO) test --locked --test fuzz
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test faults -- --test-threads=4
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test soak
 
 fuzz: ## everything from outside, mutated, for longer: FUZZ_SECONDS=60 for each test (as root)
@@ -89,8 +91,17 @@ soak: all servers ## random faults for a while: MINUTES=10, and SEED=n for the s
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy MINUTES=$(or $(MINUTES),10) \
 	  $(CARGO) test --locked --test soak -- --nocapture
 
+faults: all servers ## every row of docs/faults.md, which is written anew (Debian, as root)
+	rm -rf target/tmp/faults target/*/tmp/faults
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test faults -- --include-ignored --skip the_page --test-threads=2
+	$(CARGO) test --locked --test faults -- --ignored the_page_is_written
+
 bench: all servers ## measure failover times and what a tag costs (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
+
+sizes: rust-target ## what each crate costs in the binary, for docs/dependencies.md
+	TARGET=$(TARGET) CARGO=$(CARGO) tests/sizes.sh
 
 demo: ## watch failovers on this machine, from replicas to HAProxy (Debian, as root)
 	tests/demo.sh

@@ -16,6 +16,7 @@
 mod chain;
 mod listed;
 mod scene;
+mod site;
 mod support;
 
 // checkmysqlslave.

@@ -7,6 +7,7 @@
 pub mod checker;
 pub mod consul;
 pub mod daemon;
+pub mod disk;
 pub mod haproxy;
 pub mod http;
 pub mod instance;
