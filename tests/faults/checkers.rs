@@ -10,7 +10,7 @@ use crate::support::template::must_succeed;
 use crate::support::{program, seconds, wait_until};
 
 rows! {
-    killed_at_every_step: "it is killed 0, 2, 4 … 30 ms after a replica in use was, and started again" => "each time one move, before or after (time from the last start)";
+    killed_at_every_step: "it is killed 0, 2, 4 … 30 ms after a replica in use was, and started again" => "each time one move, before or after (the longest time from a start)";
     no_descriptors: "its descriptors are used up (prlimit)" => "nothing moves: the trouble is our own";
 }
 

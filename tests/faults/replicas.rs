@@ -213,7 +213,7 @@ fn crowd(port: u16, stopped: &mpsc::Receiver<()>) {
 
 /// Replication stands still for want of space and says that it runs; only its lag tells.
 fn disk_full() -> Came {
-    let (scene, _checker) = settled("max_lag=2\n");
+    let (scene, checker) = settled("max_lag=2\n");
     let (used, other) = scene.used_and_other();
     let data = used.daemon().dir().join("data");
     let kept = used.daemon().dir().join("kept");
@@ -248,6 +248,8 @@ fn disk_full() -> Came {
     }
     scene.wait_until_at(other);
     let came = watch.came_right(1);
+    let why = format!("{} is degraded: lag", used.endpoint());
+    checker.wait_for_log(&why);
     used.kill();
     drop(disk);
     came
