@@ -32,8 +32,10 @@ use std::time::{Duration, Instant};
 use mutate::Random;
 use site::Site;
 
-/// Between two changes, in milliseconds: most moves have time to come about, some do not.
-const PAUSE: (usize, usize) = (200, 6_000);
+/// Between two changes, in milliseconds: they come in bursts, so that one meets what another has left,
+const BURST: (usize, usize) = (50, 2_500);
+/// and every now and then there is time for all to come to rest.
+const REST: (usize, usize) = (6_500, 9_000);
 /// How many things may be broken at the same time.
 const MOST: usize = 4;
 
@@ -47,7 +49,8 @@ fn whatever_breaks_no_bad_server_is_written_and_the_port_answers_when_somebody_c
     let end = Instant::now() + Duration::from_secs_f64(minutes * 60.0);
     let mut broken = Vec::new();
     while Instant::now() < end {
-        let pause = PAUSE.0 + random.below(PAUSE.1 - PAUSE.0);
+        let (least, most) = if random.one_in(5) { REST } else { BURST };
+        let pause = least + random.below(most - least);
         site.watch_for(Duration::from_millis(u64::try_from(pause).unwrap()));
         let repair = broken.len() == MOST || (!broken.is_empty() && random.one_in(2));
         if repair {

@@ -16,7 +16,7 @@ use crate::support::consul::History;
 use crate::support::mariadb::MariaDb;
 use crate::support::{becomes_true, patience, seconds, wait_until};
 
-/// The replica that is never to be elected.
+/// The replica that is never to be elected; it is the one that would be, among equals.
 const EXCLUDED: usize = 3;
 /// Who may be elected.
 const ELECTABLE: [usize; 3] = [0, 1, 2];
@@ -43,6 +43,8 @@ pub struct Site {
     renderer: Checker,
     stranger: MariaDb,
     chain: Chain,
+    /// Where the replicas 1 to 3 are in the scene.
+    order: Vec<usize>,
     diary: RefCell<Diary>,
     /// How many states of the key have been judged, and the last move.
     judged: Cell<usize>,
@@ -68,7 +70,10 @@ impl Site {
             let stranger = scope.spawn(MariaDb::start);
             (Chain::start(3), stranger.join().expect("a server"))
         });
-        let excluded = chain.scene.db.replicas[EXCLUDED - 1].endpoint();
+        // Among equals the lowest address is elected.
+        let mut order: Vec<usize> = (0..3).collect();
+        order.sort_by_key(|place| std::cmp::Reverse(chain.scene.db.replicas[*place].port()));
+        let excluded = chain.scene.db.replicas[order[EXCLUDED - 1]].endpoint();
         let conf = chain
             .scene
             .conf(&format!("{CHECK}exclude={excluded}\n"))
@@ -91,6 +96,7 @@ impl Site {
             checkers,
             renderer,
             stranger,
+            order,
             diary: RefCell::new(Diary::new(4)),
             judged: Cell::new(1),
             moves: RefCell::default(),
@@ -330,7 +336,7 @@ impl Site {
     fn server(&self, number: usize) -> &MariaDb {
         match number {
             0 => &self.chain.scene.db.primary,
-            number => &self.chain.scene.db.replicas[number - 1],
+            number => &self.chain.scene.db.replicas[self.order[number - 1]],
         }
     }
 
