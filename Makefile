@@ -20,7 +20,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all tiny help install dist rpm lint test test-matrix servers bench demo clean rust-target FORCE
+.PHONY: all tiny help install dist rpm lint test test-matrix servers bench demo fuzz corpus soak faults sizes clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
@@ -90,8 +90,28 @@ servers: ## install the servers that the tests need (Debian, as root)
 
 test: all servers ## every test, with real servers (Debian, as root)
 	$(CARGO) test --locked --lib --bins
+	$(CARGO) test --locked --test fuzz
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test faults -- --test-threads=4
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test soak
+
+fuzz: ## everything from outside, mutated, for longer: FUZZ_SECONDS=60 for each test (as root)
+	FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) $(CARGO) test --locked --test fuzz -- --nocapture
+
+corpus: all servers ## record anew what real servers say, for fuzz (Debian, as root)
+	$(CARGO) test --locked --test it -- --ignored what_real_servers_say
+
+soak: all servers ## random faults for a while: MINUTES=10, and SEED=n for the same ones (Debian, as root)
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy MINUTES=$(or $(MINUTES),10) \
+	  $(CARGO) test --locked --test soak -- --nocapture
+
+faults: all servers ## every row of docs/faults.md, which is written anew (Debian, as root)
+	rm -rf target/tmp/faults target/*/tmp/faults
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test faults -- --include-ignored --skip the_page --test-threads=2
+	$(CARGO) test --locked --test faults -- --ignored the_page_is_written
 
 # ONLY=redis,haproxy runs these groups and leaves the others' results as they are.
 test-matrix: all ## servers of other Debian suites, to docs/compatibility.md (Debian, as root)
@@ -101,6 +121,9 @@ test-matrix: all ## servers of other Debian suites, to docs/compatibility.md (De
 
 bench: all servers ## measure failover times and what a tag costs (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
+
+sizes: rust-target ## what each crate costs in the binary, for docs/dependencies.md
+	TARGET=$(TARGET) CARGO=$(CARGO) tests/sizes.sh
 
 demo: ## watch failovers on this machine, from replicas to HAProxy (Debian, as root)
 	tests/demo.sh

@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::endpoint::{Endpoint, Host, Port, parse_port};
 
+/// The most characters that are said of what is wrong with a value.
+const MOST_SAID: usize = 200;
+
 /// The three kinds of tag; each has its own prefix in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -161,8 +164,12 @@ impl Backend {
     /// Reads a key's value: fields in any order, unknown ones ignored, numbers quoted or not.
     ///
     /// # Errors
-    /// One sentence that says which field is wrong.
+    /// One sentence that says which field is wrong: one line, and a short one, whatever was in it.
     pub fn parse(value: &[u8]) -> Result<Backend, String> {
+        Backend::read(value).map_err(|problem| in_brief(&problem))
+    }
+
+    fn read(value: &[u8]) -> Result<Backend, String> {
         let fields: Map<String, Value> =
             serde_json::from_slice(value).map_err(|e| format!("not a JSON object: {e}"))?;
         Ok(Backend {
@@ -189,6 +196,19 @@ impl fmt::Display for Backend {
             self.name, self.server.host, self.server.port, self.proxy_port
         )
     }
+}
+
+/// Fit for a log line: what is wrong with a value may quote all of it.
+fn in_brief(problem: &str) -> String {
+    let mut escaped = problem.chars().flat_map(|c| match c {
+        '\'' | '"' | '\\' => vec![c],
+        c => c.escape_debug().collect::<Vec<_>>(),
+    });
+    let mut brief: String = escaped.by_ref().take(MOST_SAID).collect();
+    if escaped.next().is_some() {
+        brief.push('…');
+    }
+    brief
 }
 
 fn text_field<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
@@ -310,6 +330,21 @@ mod tests {
             assert!(problem.contains(wanted), "{value:?}: {problem}");
         }
         assert!(Backend::parse(b"\xff\xfe{").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_value_is_one_short_line_whatever_the_value() {
+        let long = "9".repeat(100_000);
+        for value in [
+            format!(r#"{{"name":"a", "host":"b", "port":"{long}", "proxyport":1}}"#),
+            format!(r#"{{"name":"a", "host":"b\n{long}", "port":1, "proxyport":1}}"#),
+            format!("\"{long}\""),
+            r#"{"name":"a", "host":"b", "port":"1\n\u001b[31m\u2028", "proxyport":1}"#.to_owned(),
+        ] {
+            let problem = Backend::parse(value.as_bytes()).unwrap_err();
+            assert!(problem.chars().count() <= MOST_SAID + 1, "{problem}");
+            assert!(!problem.chars().any(char::is_control), "{problem}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod chain;
 mod listed;
 mod scene;
 mod shipped;
+mod site;
 mod support;
 
 // checkmysqlslave.
@@ -64,6 +65,9 @@ mod confd_files;
 mod packaging;
 mod systemd;
 mod templates;
+
+// What the fuzz tests mutate, recorded.
+mod corpus;
 
 // The fixtures themselves.
 mod fixtures;

@@ -2,8 +2,6 @@
 //! the file store on a disk that is full.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,6 +15,7 @@ use confd_haproxy::store::file::FileStore;
 use confd_haproxy::store::{Entry, Store, Swap, Version};
 
 use crate::support::consul::Consul;
+use crate::support::disk::Disk;
 use crate::support::scratch::Scratch;
 use crate::support::{patience, seconds, wait_until};
 
@@ -228,26 +227,6 @@ fn a_source_over_a_unix_socket_ends_with_its_connections_closed() {
 fn is_watch(task: &std::io::Result<fs::DirEntry>) -> bool {
     let path = task.as_ref().unwrap().path().join("comm");
     fs::read_to_string(path).is_ok_and(|name| name.trim() == "watch")
-}
-
-/// A file system with room for so many KiB, unmounted at the end.
-struct Disk(PathBuf);
-
-impl Disk {
-    fn mount(at: &Path, size_kib: usize) -> Disk {
-        let status = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &format!("size={size_kib}k"), "tmpfs"])
-            .arg(at)
-            .status();
-        assert!(status.unwrap().success(), "mount: the tests run as root");
-        Disk(at.to_owned())
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
-    }
 }
 
 #[test]

@@ -95,10 +95,22 @@ impl Consul {
 
     /// An agent in client mode that knows no server: it answers 500 to every question of a key.
     pub fn start_client() -> Self {
+        Self::start_without_leader(false)
+    }
+
+    /// A server that waits for two more before anybody is elected.
+    pub fn start_leaderless() -> Self {
+        Self::start_without_leader(true)
+    }
+
+    fn start_without_leader(server: bool) -> Self {
         let http_port = free_port();
-        let dir = Scratch::new("consul-client");
+        let dir = Scratch::new("consul-alone");
         let mut config = config("127.0.0.1", http_port, "");
-        config["server"] = json!(false);
+        config["server"] = json!(server);
+        if server {
+            config["bootstrap_expect"] = json!(3);
+        }
         config["data_dir"] = json!(dir.join("data").to_str());
         fs::write(dir.join("consul.json"), config.to_string()).unwrap();
         let launch = Launch::new("consul", consul_program())

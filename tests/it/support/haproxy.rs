@@ -111,6 +111,10 @@ impl HaProxy {
 
     /// SIGSTOP to the worker: the kernel still accepts for it.
     pub fn stop(&self) {
+        // Somebody else may have reloaded it.
+        if self.answering_worker().is_some() {
+            self.remember_worker();
+        }
         self.signal_worker("STOP");
         wait_until("the worker stops", seconds(5), || {
             daemon::state_of(self.worker()) == Some('T')

@@ -8,6 +8,7 @@ pub mod certs;
 pub mod checker;
 pub mod consul;
 pub mod daemon;
+pub mod disk;
 pub mod haproxy;
 pub mod http;
 pub mod instance;
