@@ -111,10 +111,7 @@ impl HaProxy {
 
     /// SIGSTOP to the worker: the kernel still accepts for it.
     pub fn stop(&self) {
-        // Somebody else may have reloaded it.
-        if self.answering_worker().is_some() {
-            self.remember_worker();
-        }
+        self.find_worker();
         self.signal_worker("STOP");
         wait_until("the worker stops", seconds(5), || {
             daemon::state_of(self.worker()) == Some('T')
@@ -128,6 +125,7 @@ impl HaProxy {
 
     /// SIGKILL to all of it; its socket stays and refuses when this returns.
     pub fn kill(&self) {
+        self.find_worker();
         self.signal_worker("KILL");
         self.daemon.kill();
         wait_until("nobody listens", seconds(10), || {
@@ -139,6 +137,14 @@ impl HaProxy {
         self.daemon
             .wait_until_ready(|| self.answering_worker().is_some());
         self.remember_worker();
+    }
+
+    /// Somebody else may have reloaded it. One that is stopped cannot be asked.
+    fn find_worker(&self) {
+        let is_stopped = daemon::state_of(self.worker()) == Some('T');
+        if !is_stopped && let Some(pid) = self.answering_worker() {
+            self.worker.store(pid, Ordering::Relaxed);
+        }
     }
 
     fn remember_worker(&self) {
