@@ -16,6 +16,8 @@ use crate::endpoint::Host;
 
 /// How long an answer is used without asking again.
 const FRESH: Duration = Duration::from_secs(5);
+/// How long it may be used while it is asked again.
+const RECENT: Duration = Duration::from_secs(60);
 /// A thread that only calls the resolver needs little.
 const STACK: usize = 256 * 1024;
 
@@ -84,6 +86,36 @@ impl Resolver {
         }
     }
 
+    /// The same for whoever has other things to do meanwhile: `None` after `wait`, if it is not
+    /// known by then; the look-up goes on. An address that was found within the last minute is as
+    /// good as a new one for the moment that it takes to ask again.
+    pub fn look(&self, host: &Host, wait: Duration) -> Option<Result<Vec<IpAddr>, ResolveError>> {
+        let name = match host {
+            Host::Ip(ip) => return Some(Ok(vec![*ip])),
+            Host::Name(name) => name.as_str(),
+        };
+        let mut names = lock(&self.shared.names);
+        let known = names.entry(name.to_owned()).or_default();
+        if known.found_at.is_some_and(|at| at.elapsed() < FRESH) {
+            return Some(Ok(known.addresses.clone()));
+        }
+        if let Err(error) = self.look_up(known, name) {
+            return Some(known.or_failure(error));
+        }
+        if known.found_at.is_some_and(|at| at.elapsed() < RECENT) && known.failure.is_none() {
+            return Some(Ok(known.addresses.clone()));
+        }
+        let before = known.finished;
+        let (mut names, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(names, wait, |names| is_running(names, name, before))
+            .unwrap_or_else(PoisonError::into_inner);
+        let known = names.entry(name.to_owned()).or_default();
+        (known.finished != before)
+            .then(|| known.or_failure(known.failure.clone().unwrap_or_default()))
+    }
+
     /// The addresses of `host` as far as they are known, without asking anybody.
     pub fn known(&self, host: &Host) -> Vec<IpAddr> {
         match host {
@@ -102,20 +134,13 @@ impl Resolver {
             return Ok(known.addresses.clone());
         }
         let before = known.finished;
-        if !known.lookup_running {
-            known.lookup_running = true;
-            if let Err(error) = self.start_lookup(name) {
-                known.lookup_running = false;
-                return known.or_failure(format!("no thread to look up {name}: {error}"));
-            }
+        if let Err(error) = self.look_up(known, name) {
+            return known.or_failure(error);
         }
-        let still_running = |names: &mut HashMap<String, Name>| {
-            names.get(name).is_some_and(|n| n.finished == before)
-        };
         let (mut names, _) = self
             .shared
             .changed
-            .wait_timeout_while(names, wait, still_running)
+            .wait_timeout_while(names, wait, |names| is_running(names, name, before))
             .unwrap_or_else(PoisonError::into_inner);
         let known = names.entry(name.to_owned()).or_default();
         let failure = match known.finished == before {
@@ -123,6 +148,18 @@ impl Resolver {
             false => known.failure.clone().unwrap_or_default(),
         };
         known.or_failure(failure)
+    }
+
+    /// Starts a look-up, unless there is one under way.
+    fn look_up(&self, known: &mut Name, name: &str) -> Result<(), String> {
+        if known.lookup_running {
+            return Ok(());
+        }
+        known.lookup_running = true;
+        self.start_lookup(name).map_err(|error| {
+            known.lookup_running = false;
+            format!("no thread to look up {name}: {error}")
+        })
     }
 
     fn start_lookup(&self, name: &str) -> std::io::Result<()> {
@@ -174,6 +211,11 @@ impl fmt::Display for ResolveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// Whether the look-up that was to come after `before` others is still under way.
+fn is_running(names: &HashMap<String, Name>, name: &str, before: u64) -> bool {
+    names.get(name).is_some_and(|n| n.finished == before)
 }
 
 /// A panic elsewhere leaves the table whole: every update is one assignment.

@@ -8,7 +8,8 @@ mod talk;
 use std::time::{Duration, Instant};
 
 use crate::checker::memcached::talk::{Flush, RoundTrip};
-use crate::checker::panel::{GRACE, Panel, Question, everybody};
+use crate::checker::panel::{GRACE, Panel, everybody};
+use crate::checker::talk::Talk;
 use crate::checker::{Candidate, Checker, Health, Survey, Trouble, Wake};
 use crate::endpoint::Endpoint;
 use crate::resolve::Resolver;
@@ -39,8 +40,8 @@ impl MemcachedChecker {
     pub fn new(settings: Settings) -> MemcachedChecker {
         let (timeout, resolver) = (settings.timeout, &settings.resolver);
         MemcachedChecker {
-            panel: Panel::new(RoundTrip { timeout }, timeout, resolver.clone()),
-            flushes: Panel::new(Flush { timeout }, timeout, resolver.clone()),
+            panel: Panel::new(timeout, resolver.clone()),
+            flushes: Panel::new(timeout, resolver.clone()),
             settings,
         }
     }
@@ -49,7 +50,8 @@ impl MemcachedChecker {
 impl Checker for MemcachedChecker {
     fn check(&mut self, server: &Endpoint) -> Health {
         self.panel.watch(server);
-        self.panel.ask([server.clone()], everybody);
+        self.begin(std::slice::from_ref(server));
+        self.panel.hear(everybody);
         let health = health(&self.panel, server);
         if !health.serves() {
             self.panel.unwatch();
@@ -65,8 +67,8 @@ impl Checker for MemcachedChecker {
             .filter(|server| Some(*server) != except)
             .cloned()
             .collect();
-        self.panel
-            .ask(servers.clone(), |panel| enough(panel, &servers));
+        self.begin(&servers);
+        self.panel.hear(|panel| enough(panel, &servers));
         let candidate = |(place, server): (usize, &Endpoint)| {
             self.panel.word(server).map(|_| Candidate {
                 server: server.clone(),
@@ -85,12 +87,26 @@ impl Checker for MemcachedChecker {
             return candidate.health.clone();
         }
         let server = &candidate.server;
-        self.flushes.ask([server.clone()], everybody);
+        self.flushes.begin([(server.clone(), Flush)]);
+        self.flushes.hear(everybody);
         health(&self.flushes, server)
     }
 
     fn wait(&mut self, at_most: Duration) -> Wake {
         self.panel.wait(at_most)
+    }
+}
+
+impl MemcachedChecker {
+    fn begin(&mut self, servers: &[Endpoint]) {
+        let talks: Vec<_> = servers
+            .iter()
+            .map(|server| {
+                let before = self.panel.known(server).copied();
+                (server.clone(), RoundTrip::new(before))
+            })
+            .collect();
+        self.panel.begin(talks);
     }
 }
 
@@ -108,7 +124,7 @@ fn enough(panel: &Panel<RoundTrip>, servers: &[Endpoint]) -> Option<Instant> {
 }
 
 /// How a server is that was just asked.
-fn health<Q: Question>(panel: &Panel<Q>, server: &Endpoint) -> Health {
+fn health<T: Talk>(panel: &Panel<T>, server: &Endpoint) -> Health {
     match panel.word(server).map(|word| &word.said) {
         Some(Err(health)) => health.clone(),
         Some(Ok(_)) => Health::Up { lag: None },

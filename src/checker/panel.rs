@@ -1,63 +1,42 @@
-//! Several servers asked one question at the same time, each in a thread of its own, and the
-//! connection of one of them kept to wait on. What an answer means is the checker's.
+//! Several servers asked at the same time, by the thread of their tag alone, and the connection of
+//! one of them kept to wait on. What an answer means is the checker's.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::checker::dial::Dial;
-use crate::checker::failure::{Failure, twice_if_reset};
-use crate::checker::probe::{Probes, Report, no_thread};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::checker::call::{Call, Said};
+use crate::checker::talk::Talk;
+use crate::checker::wire::Idle;
 use crate::checker::{Health, Wake};
 use crate::endpoint::Endpoint;
-use crate::idle;
 use crate::resolve::Resolver;
 
 /// How long whoever has a good answer waits for the others, so that two checkers choose from the
 /// same list, but a hung server does not hold up a move.
 pub const GRACE: Duration = Duration::from_millis(100);
-
-/// What to ask, over a new connection.
-pub trait Question: Clone + fmt::Debug + Send + 'static {
-    /// What a server answers.
-    type Facts: Clone + fmt::Debug + Send + 'static;
-
-    /// Asks one server. `before` is its last answer; the conversation ends at `due`.
-    ///
-    /// # Errors
-    /// When there is no answer.
-    fn ask(
-        &self,
-        dial: &Dial,
-        before: Option<&Self::Facts>,
-        due: Instant,
-    ) -> Result<(Self::Facts, TcpStream), Failure>;
-}
+/// The pause where the kernel cannot even wait: for want of memory.
+const PAUSE: Duration = Duration::from_millis(10);
+/// Longer than anything is waited for.
+const FAR: Duration = Duration::from_secs(3600);
 
 /// The servers, and what each of them said last.
 #[derive(Debug)]
-pub struct Panel<Q: Question> {
-    question: Q,
+pub struct Panel<T: Talk> {
     timeout: Duration,
-    probes: Probes<Reply<Q::Facts>>,
-    words: BTreeMap<Endpoint, Word<Q::Facts>>,
-    /// When the last questions were put, and who has not answered yet, until when.
-    started: Instant,
-    open: BTreeMap<Endpoint, Instant>,
-    /// The last good answers, however old.
-    known: BTreeMap<Endpoint, Q::Facts>,
+    resolver: Resolver,
+    /// Who is being asked.
+    calls: Vec<Call<T>>,
+    words: BTreeMap<Endpoint, Word<T::Facts>>,
+    /// The last good answers of those whose last word was none.
+    former: BTreeMap<Endpoint, T::Facts>,
+    /// Counts the words.
+    heard: u64,
     /// The server whose connection is kept, and that connection.
     watched: Option<Endpoint>,
-    idle: Option<TcpStream>,
-}
-
-/// What a probe brings.
-#[derive(Debug)]
-struct Reply<F> {
-    asked_at: Instant,
-    said: Result<(F, TcpStream), Failure>,
+    idle: Option<Idle>,
 }
 
 /// What a server said when it was last asked.
@@ -67,276 +46,272 @@ pub struct Word<F> {
     pub heard_at: Instant,
     /// Its answer, or how a server is that gives none.
     pub said: Result<F, Health>,
+    /// How many words the panel had heard by then.
+    pub number: u64,
 }
 
-impl<Q: Question> Panel<Q> {
+/// For `hear_both`: a panel of any kind.
+trait Hearing {
+    fn add_sockets<'a>(&'a self, into: &mut Vec<PollFd<'a>>);
+    /// When it can get on, whatever happens.
+    fn wake_at(&self) -> Option<Instant>;
+    /// Lets it get on. One item for each socket that it added, in order.
+    fn get_on(&mut self, ready: &mut dyn Iterator<Item = bool>);
+}
+
+/// Waits until everybody who was asked by either panel has answered or is late, or until the time
+/// that `enough` names, which is asked again after each answer.
+pub fn hear_both<A: Talk, B: Talk>(
+    one: &mut Panel<A>,
+    other: &mut Panel<B>,
+    enough: impl Fn(&Panel<A>, &Panel<B>) -> Option<Instant>,
+) {
+    while one.is_asking() || other.is_asking() {
+        let stop = enough(one, other);
+        if is_over(stop) {
+            break;
+        }
+        wait_for(&mut [one, other], stop);
+    }
+}
+
+impl<T: Talk> Panel<T> {
     /// Nobody has been asked yet; each gets `timeout` to answer.
-    pub fn new(question: Q, timeout: Duration, resolver: Resolver) -> Panel<Q> {
+    pub fn new(timeout: Duration, resolver: Resolver) -> Panel<T> {
         Panel {
-            question,
             timeout,
-            probes: Probes::new(resolver),
+            resolver,
+            calls: Vec::new(),
             words: BTreeMap::new(),
-            started: Instant::now(),
-            open: BTreeMap::new(),
-            known: BTreeMap::new(),
+            former: BTreeMap::new(),
+            heard: 0,
             watched: None,
             idle: None,
         }
     }
 
-    /// Asks these servers, and waits for their answers as `hear` does.
-    pub fn ask(
-        &mut self,
-        servers: impl IntoIterator<Item = Endpoint>,
-        enough: impl Fn(&Panel<Q>) -> Option<Instant>,
-    ) {
-        self.begin(servers);
-        self.hear(enough);
-    }
-
     /// Asks these servers and nobody else, without waiting. Their former words are gone.
-    pub fn begin(&mut self, servers: impl IntoIterator<Item = Endpoint>) {
-        self.started = Instant::now();
-        while let Some(report) = self.probes.next(self.started) {
-            self.take(report);
-        }
-        self.open.clear();
-        for server in servers {
-            self.words.remove(&server);
-            self.begin_one(server);
+    pub fn begin(&mut self, talks: impl IntoIterator<Item = (Endpoint, T)>) {
+        self.calls.clear();
+        for (server, talk) in talks {
+            self.begin_one(server, talk);
         }
     }
 
-    /// Asks these servers as well, unless they were asked with the others.
-    pub fn also(&mut self, servers: impl IntoIterator<Item = Endpoint>) {
-        for server in servers {
-            if !self.words.contains_key(&server) && !self.open.contains_key(&server) {
-                self.begin_one(server);
-            }
+    /// Asks one server as well, without waiting, unless it is being asked. Its former word is gone.
+    pub fn begin_one(&mut self, server: Endpoint, talk: T) {
+        if self.is_open(&server) {
+            return;
+        }
+        self.forget(&server);
+        let resolver = self.resolver.clone();
+        let mut call = Call::new(server, talk, self.timeout, resolver);
+        match call.advance(false) {
+            Some(said) => self.take(call.server().clone(), said),
+            None => self.calls.push(call),
         }
     }
 
     /// Waits until everybody who was asked has answered or is late, or until the time that `enough`
     /// names, which is asked again after each answer.
-    pub fn hear(&mut self, enough: impl Fn(&Panel<Q>) -> Option<Instant>) {
-        while let Some(due) = self.open.values().min().copied() {
+    pub fn hear(&mut self, enough: impl Fn(&Panel<T>) -> Option<Instant>) {
+        while self.is_asking() {
             let stop = enough(self);
-            if stop.is_some_and(|at| at <= Instant::now()) {
+            if is_over(stop) {
                 break;
             }
-            match self.probes.next(stop.map_or(due, |at| at.min(due))) {
-                Some(report) => self.sort(report),
-                None => self.give_up_late_ones(),
-            }
+            wait_for(&mut [self], stop);
         }
     }
 
-    /// From now on this server's connection is kept, to wait on.
+    /// From now on this server's connection is kept, to wait on. The one that was kept so far is
+    /// given up.
     pub fn watch(&mut self, server: &Endpoint) {
         self.watched = Some(server.clone());
         self.idle = None;
     }
 
-    /// Gives the watched connection up: its server does not serve.
+    /// Whether this server's connection is kept.
+    pub fn is_watching(&self, server: &Endpoint) -> bool {
+        self.watched.as_ref() == Some(server)
+    }
+
+    /// Gives the watched connection up: its server does not serve, or wants it for others.
     pub fn unwatch(&mut self) {
         self.watched = None;
         self.idle = None;
     }
 
+    /// Whether a connection is kept.
+    pub fn has_idle(&self) -> bool {
+        self.idle.is_some()
+    }
+
+    /// Whether this server is being asked.
+    pub fn is_open(&self, server: &Endpoint) -> bool {
+        self.calls.iter().any(|call| call.server() == server)
+    }
+
+    /// How many servers are being asked.
+    pub fn open(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many words were heard so far.
+    pub fn heard(&self) -> u64 {
+        self.heard
+    }
+
     /// What a server said when it was last asked; `None` as long as it is being asked.
-    pub fn word(&self, server: &Endpoint) -> Option<&Word<Q::Facts>> {
+    pub fn word(&self, server: &Endpoint) -> Option<&Word<T::Facts>> {
         self.words.get(server)
     }
 
     /// All words there are.
-    pub fn words(&self) -> impl Iterator<Item = (&Endpoint, &Word<Q::Facts>)> {
+    pub fn words(&self) -> impl Iterator<Item = (&Endpoint, &Word<T::Facts>)> {
         self.words.iter()
     }
 
     /// The last good answer of a server, however old.
-    pub fn known(&self, server: &Endpoint) -> Option<&Q::Facts> {
-        self.known.get(server)
+    pub fn known(&self, server: &Endpoint) -> Option<&T::Facts> {
+        let word = self.words.get(server).map(|word| &word.said);
+        match word {
+            Some(Ok(facts)) => Some(facts),
+            Some(Err(_)) | None => self.former.get(server),
+        }
     }
 
-    /// Waits until `at_most` has passed, or the watched server closes its idle connection.
+    /// Waits until `at_most` has passed, or the watched server closes its idle connection. Whoever
+    /// is being asked gets on meanwhile.
     pub fn wait(&mut self, at_most: Duration) -> Wake {
-        let Some(stream) = self.idle.take() else {
-            thread::sleep(at_most);
-            return Wake::Elapsed;
-        };
-        if idle::closed_within(&stream, at_most) {
-            return Wake::ServerClosed;
-        }
-        self.idle = Some(stream);
-        Wake::Elapsed
-    }
-
-    /// A server that is being asked already is asked again when it has answered.
-    fn begin_one(&mut self, server: Endpoint) {
-        let asked_at = Instant::now();
-        let due = asked_at + self.timeout;
-        let (question, before) = (self.question.clone(), self.known.get(&server).cloned());
-        let begun = self.probes.start(&server, move |dial| Reply {
-            asked_at,
-            said: twice_if_reset(|which| question.ask(&dial.on(which), before.as_ref(), due)),
-        });
-        match begun {
-            Ok(()) => drop(self.open.insert(server, due)),
-            Err(error) => self.note(server, Err(no_thread(&error).into())),
+        let until = Instant::now() + at_most;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Wake::Elapsed;
+            }
+            if self.idle.is_none() && self.calls.is_empty() {
+                thread::sleep(left);
+                return Wake::Elapsed;
+            }
+            if self.wait_once(until) {
+                self.idle = None;
+                return Wake::ServerClosed;
+            }
         }
     }
 
-    /// Takes an answer, and asks again if it is one to an earlier question.
-    fn sort(&mut self, report: Report<Reply<Q::Facts>>) {
-        let started = self.started;
-        let is_old = matches!(&report.result, Ok(reply) if reply.asked_at < started);
-        let was_open = self.open.remove(&report.server).is_some();
-        match was_open && is_old {
-            true => self.begin_one(report.server),
-            false => self.take(report),
-        }
+    /// Waits for something to happen. Returns whether it happened to the idle connection: its
+    /// server closed it, or said something unasked, which is the beginning of the same.
+    fn wait_once(&mut self, until: Instant) -> bool {
+        let mut sockets = Vec::new();
+        let has_idle = self.idle.is_some();
+        sockets.extend(
+            self.idle
+                .iter()
+                .map(|idle| PollFd::new(idle, PollFlags::IN | PollFlags::RDHUP)),
+        );
+        self.add_sockets(&mut sockets);
+        let wake = Hearing::wake_at(self);
+        let ready = sleep(&mut sockets, wake.map_or(until, |at| at.min(until)));
+        let (of_idle, of_calls) = ready.split_at(usize::from(has_idle));
+        let happened = of_idle.contains(&true);
+        self.get_on(&mut of_calls.iter().copied());
+        happened
     }
 
-    fn take(&mut self, report: Report<Reply<Q::Facts>>) {
-        let said = match report.result {
-            Ok(reply) => reply.said.map_err(Health::from),
-            Err(panic) => Err(Failure::protocol(format!("the check gave up: {panic}")).into()),
-        };
-        let said = said.map(|(facts, stream)| {
-            if self.watched.as_ref() == Some(&report.server) {
-                self.idle = Some(stream);
+    fn is_asking(&self) -> bool {
+        !self.calls.is_empty()
+    }
+
+    fn take(&mut self, server: Endpoint, said: Said<T>) {
+        let said = said.map_err(Health::from).map(|(facts, idle)| {
+            if self.watched.as_ref() == Some(&server) {
+                self.idle = Some(idle);
             }
             facts
         });
-        self.note(report.server, said);
-    }
-
-    fn note(&mut self, server: Endpoint, said: Result<Q::Facts, Health>) {
-        if let Ok(facts) = &said {
-            self.known.insert(server.clone(), facts.clone());
+        self.forget(&server);
+        if said.is_ok() {
+            self.former.remove(&server);
         }
-        let heard_at = Instant::now();
-        self.words.insert(server, Word { heard_at, said });
+        self.heard += 1;
+        let word = Word {
+            heard_at: Instant::now(),
+            said,
+            number: self.heard,
+        };
+        self.words.insert(server, word);
     }
 
-    fn give_up_late_ones(&mut self) {
-        let now = Instant::now();
-        let (late, open) = std::mem::take(&mut self.open)
-            .into_iter()
-            .partition(|(_, due)| *due <= now);
-        self.open = open;
-        let late: BTreeMap<Endpoint, Instant> = late;
-        for server in late.into_keys() {
-            let health = self.probes.late(&server, self.timeout);
-            self.note(server, Err(health));
+    /// Its word is gone; a good one is still known.
+    fn forget(&mut self, server: &Endpoint) {
+        if let Some(word) = self.words.remove(server)
+            && let Ok(facts) = word.said
+        {
+            self.former.insert(server.clone(), facts);
+        }
+    }
+}
+
+impl<T: Talk> Hearing for Panel<T> {
+    fn add_sockets<'a>(&'a self, into: &mut Vec<PollFd<'a>>) {
+        let sockets = self.calls.iter().filter_map(Call::socket);
+        into.extend(sockets.map(|(socket, flags)| PollFd::from_borrowed_fd(socket, flags)));
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        self.calls.iter().map(Call::wake_at).min()
+    }
+
+    fn get_on(&mut self, ready: &mut dyn Iterator<Item = bool>) {
+        for mut call in std::mem::take(&mut self.calls) {
+            let is_ready = call.socket().is_some() && ready.next().unwrap_or(false);
+            match call.advance(is_ready) {
+                Some(said) => self.take(call.server().clone(), said),
+                None => self.calls.push(call),
+            }
         }
     }
 }
 
 /// For `enough`: wait for everybody.
-pub fn everybody<Q: Question>(_: &Panel<Q>) -> Option<Instant> {
+pub fn everybody<T: Talk>(_: &Panel<T>) -> Option<Instant> {
     None
 }
 
-#[cfg(test)]
-mod tests {
-    use std::io::Write;
-    use std::net::TcpListener;
+fn is_over(stop: Option<Instant>) -> bool {
+    stop.is_some_and(|at| at <= Instant::now())
+}
 
-    use super::*;
-    use crate::checker::Fault;
-    use crate::checker::line::Line;
-
-    const LIMIT: Duration = Duration::from_millis(300);
-
-    /// Hears one line.
-    #[derive(Clone, Debug)]
-    struct Greeting;
-
-    impl Question for Greeting {
-        type Facts = Vec<u8>;
-
-        fn ask(
-            &self,
-            dial: &Dial,
-            _: Option<&Vec<u8>>,
-            due: Instant,
-        ) -> Result<(Vec<u8>, TcpStream), Failure> {
-            let mut line = Line::open(dial, due, LIMIT, 100)?;
-            let greeting = line.hear_line()?;
-            assert_ne!(greeting, b"panic");
-            Ok((greeting, line.into_stream()))
-        }
+/// Waits until one of them can get on, or until `stop`, and lets them.
+fn wait_for(panels: &mut [&mut dyn Hearing], stop: Option<Instant>) {
+    let mut sockets = Vec::new();
+    for panel in panels.iter() {
+        panel.add_sockets(&mut sockets);
     }
-
-    fn panel() -> Panel<Greeting> {
-        Panel::new(Greeting, LIMIT, Resolver::system())
-    }
-
-    /// A server that says this to each client, and then nothing.
-    fn server(words: &'static [u8]) -> Endpoint {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = listener.local_addr().unwrap().to_string();
-        thread::spawn(move || {
-            let mut clients = Vec::new();
-            for mut client in listener.incoming().flatten() {
-                client.write_all(words).unwrap();
-                clients.push(client);
-            }
-        });
-        endpoint.parse().unwrap()
-    }
-
-    fn said(panel: &Panel<Greeting>, server: &Endpoint) -> Result<Vec<u8>, Health> {
-        panel.word(server).unwrap().said.clone()
-    }
-
-    #[test]
-    fn all_are_asked_at_once_and_each_has_its_own_answer() {
-        let (well, hung, ill) = (server(b"hello\n"), server(b""), server(b"panic\n"));
-        let mut panel = panel();
-        let start = Instant::now();
-        let all = [well.clone(), hung.clone(), ill.clone()];
-        panel.ask(all.clone(), everybody);
-        panel.ask(all, everybody);
-        assert!(start.elapsed() < LIMIT * 20);
-        assert_eq!(said(&panel, &well).unwrap(), b"hello");
-        assert_eq!(said(&panel, &hung), Err(Fault::TimedOut(LIMIT).into()));
-        let health = said(&panel, &ill).unwrap_err().to_string();
-        assert!(health.contains("the check gave up"), "{health}");
-    }
-
-    #[test]
-    fn a_good_answer_can_be_enough_and_the_late_one_comes_as_old_news() {
-        let (well, hung) = (server(b"hello\n"), server(b""));
-        let mut panel = panel();
-        let first = well.clone();
-        panel.ask([well.clone(), hung.clone()], move |panel| {
-            panel.word(&first).map(|word| word.heard_at)
-        });
-        assert!(panel.word(&hung).is_none());
-        panel.ask([well], |_| Some(Instant::now() + LIMIT * 2));
-        thread::sleep(LIMIT * 2);
-        panel.ask([], everybody);
-        assert_eq!(said(&panel, &hung), Err(Fault::TimedOut(LIMIT).into()));
-    }
-
-    #[test]
-    fn the_wait_ends_when_the_watched_server_closes() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server: Endpoint = listener.local_addr().unwrap().to_string().parse().unwrap();
-        let theirs = thread::spawn(move || {
-            let mut client = listener.accept().unwrap().0;
-            client.write_all(b"hello\n").unwrap();
-            client
-        });
-        let mut panel = panel();
-        panel.watch(&server);
-        panel.ask([server.clone()], everybody);
-        assert_eq!(panel.wait(Duration::from_millis(10)), Wake::Elapsed);
-        drop(theirs.join().unwrap());
-        assert_eq!(panel.wait(Duration::from_secs(20)), Wake::ServerClosed);
-        assert_eq!(panel.wait(Duration::from_millis(10)), Wake::Elapsed);
+    let wakes = panels.iter().filter_map(|panel| panel.wake_at());
+    let until = wakes.chain(stop).min();
+    let until = until.unwrap_or_else(|| Instant::now() + FAR);
+    let mut ready = sleep(&mut sockets, until).into_iter();
+    for panel in panels {
+        panel.get_on(&mut ready);
     }
 }
+
+/// Waits until one of the sockets is ready, at most until then. Returns which are.
+fn sleep(sockets: &mut [PollFd<'_>], until: Instant) -> Vec<bool> {
+    let left = until.saturating_duration_since(Instant::now());
+    // What is too long to be counted is for ever.
+    let left = Timespec::try_from(left).ok();
+    if poll(sockets, left.as_ref()).is_err() {
+        // Interrupted, or no memory: whatever it is, it must not turn into a busy loop.
+        thread::sleep(PAUSE);
+        return vec![false; sockets.len()];
+    }
+    let is_ready = |socket: &PollFd<'_>| !socket.revents().is_empty();
+    sockets.iter().map(is_ready).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,9 @@ pub mod verdict;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use crate::checker::panel::{GRACE, Panel};
+use crate::checker::panel::{GRACE, Panel, hear_both};
 use crate::checker::redis::facts::Facts;
-use crate::checker::redis::talk::{AskMaster, AskRole};
+use crate::checker::redis::talk::{AskMaster, AskRole, Way};
 use crate::checker::redis::verdict::{Master, Naming, View};
 use crate::checker::{Candidate, Checker, Health, Survey, Wake};
 use crate::endpoint::Endpoint;
@@ -47,7 +47,10 @@ pub struct Settings {
 pub struct RedisChecker {
     servers: Vec<Endpoint>,
     sentinels: Vec<Endpoint>,
+    master_name: String,
     resolver: Resolver,
+    to_servers: Way,
+    to_sentinels: Way,
     roles: Panel<AskRole>,
     masters: Panel<AskMaster>,
     /// The word of the Sentinels when they were last asked; `None` without Sentinels.
@@ -60,22 +63,20 @@ impl RedisChecker {
     /// A checker that knows nothing yet.
     pub fn new(settings: Settings) -> RedisChecker {
         let (timeout, resolver) = (settings.timeout, settings.resolver);
-        let role = AskRole {
-            account: settings.account,
-            tls: settings.tls.clone(),
-            timeout,
-        };
-        let master = AskMaster {
-            name: settings.master_name,
-            account: settings.sentinel_account,
-            tls: settings.tls,
-            timeout,
-        };
         RedisChecker {
             servers: settings.servers,
             sentinels: settings.sentinels,
-            roles: Panel::new(role, timeout, resolver.clone()),
-            masters: Panel::new(master, timeout, resolver.clone()),
+            master_name: settings.master_name,
+            to_servers: Way {
+                account: settings.account,
+                tls: settings.tls.clone(),
+            },
+            to_sentinels: Way {
+                account: settings.sentinel_account,
+                tls: settings.tls,
+            },
+            roles: Panel::new(timeout, resolver.clone()),
+            masters: Panel::new(timeout, resolver.clone()),
             resolver,
             naming: None,
             last: None,
@@ -96,20 +97,20 @@ impl Checker for RedisChecker {
     }
 
     fn survey(&mut self, except: Option<&Endpoint>) -> Survey {
-        let sentinels = &self.sentinels;
-        self.masters
-            .ask(sentinels.clone(), |panel| agreed(panel, sentinels));
+        self.masters.begin(self.to_sentinels());
+        self.masters.hear(|panel| agreed(panel, &self.sentinels));
         self.settle_naming(except);
         // Who was checked a moment ago has its word still: it votes, and is nobody to move to.
         let servers = self.everybody(None);
         let others = || servers.iter().filter(|server| Some(*server) != except);
         let with_sentinels = self.naming.is_some();
-        self.roles
-            .ask(others().cloned(), |panel| match with_sentinels {
-                true => first_master(panel),
-                // Each vote counts.
-                false => None,
-            });
+        let talks: Vec<_> = others().map(|server| self.to_server(server)).collect();
+        self.roles.begin(talks);
+        self.roles.hear(|panel| match with_sentinels {
+            true => first_master(panel),
+            // Each vote counts.
+            false => None,
+        });
         let view = self.view(except);
         let candidate = |server: &Endpoint| Candidate {
             server: server.clone(),
@@ -139,12 +140,21 @@ impl RedisChecker {
         // Who was silent last time is not waited for.
         let spoke = |server: &&Endpoint| self.roles.word(server).is_none_or(|w| w.said.is_ok());
         let awaited: Vec<Endpoint> = servers.iter().filter(spoke).cloned().collect();
-        self.masters.begin(self.sentinels.clone());
-        self.roles.begin(servers);
-        self.masters.hear(|panel| agreed(panel, &self.sentinels));
+        self.masters.begin(self.to_sentinels());
+        let talks: Vec<_> = servers.iter().map(|server| self.to_server(server)).collect();
+        self.roles.begin(talks);
+        hear_both(&mut self.masters, &mut self.roles, |masters, _| {
+            match masters.open() {
+                0 => Some(Instant::now()),
+                _ => agreed(masters, &self.sentinels),
+            }
+        });
         self.settle_naming(Some(current));
         let named = self.named().cloned();
-        self.roles.also(named.clone());
+        if let Some(named) = named.as_ref().filter(|named| !servers.contains(named)) {
+            let (server, talk) = self.to_server(named);
+            self.roles.begin_one(server, talk);
+        }
         let other = named.filter(|named| named != current);
         self.roles.hear(|panel| {
             let new = other.as_ref().and_then(|server| panel.word(server));
@@ -158,6 +168,18 @@ impl RedisChecker {
                 .all(|server| panel.word(server).is_some());
             Some(if all { heard_at } else { heard_at + GRACE })
         });
+    }
+
+    fn to_server(&self, server: &Endpoint) -> (Endpoint, AskRole) {
+        (server.clone(), AskRole::new(&self.to_servers))
+    }
+
+    fn to_sentinels(&self) -> Vec<(Endpoint, AskMaster)> {
+        let to = |sentinel: &Endpoint| {
+            let talk = AskMaster::new(&self.to_sentinels, sentinel, &self.master_name);
+            (sentinel.clone(), talk)
+        };
+        self.sentinels.iter().map(to).collect()
     }
 
     /// The master that the Sentinels name.

@@ -105,9 +105,14 @@ impl<S: Read + Write> Stream<S> {
         &mut self.0.sock
     }
 
-    /// The connection underneath, for whoever has nothing more to say.
-    pub fn into_socket(self) -> S {
-        self.0.sock
+    /// The connection underneath, to look at.
+    pub fn get_ref(&self) -> &S {
+        &self.0.sock
+    }
+
+    /// Whether there are bytes that have to go out.
+    pub fn wants_write(&self) -> bool {
+        self.0.conn.wants_write()
     }
 }
 
@@ -143,14 +148,9 @@ impl<S: Read + Write> fmt::Debug for Stream<S> {
     }
 }
 
-/// The cryptography. The driver for MySQL takes the process's, so that it is installed.
+/// The cryptography.
 fn provider() -> Arc<CryptoProvider> {
-    // Fails only where it is installed already.
-    let _ = ring::default_provider().install_default();
-    match CryptoProvider::get_default() {
-        Some(provider) => Arc::clone(provider),
-        None => Arc::new(ring::default_provider()),
-    }
+    Arc::new(ring::default_provider())
 }
 
 fn roots(ca: Option<&Path>) -> Result<RootCertStore, String> {

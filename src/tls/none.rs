@@ -47,7 +47,12 @@ impl<S: Read + Write> Stream<S> {
     }
 
     /// Cannot be called.
-    pub fn into_socket(self) -> S {
+    pub fn get_ref(&self) -> &S {
+        match self.0 {}
+    }
+
+    /// Cannot be called.
+    pub fn wants_write(&self) -> bool {
         match self.0 {}
     }
 }

@@ -4,17 +4,14 @@
 //! before memcached 1.6.10 (where `ms` was another command, or none) the few lines here suffice.
 //! The protocol is memcached's `doc/protocol.txt`.
 
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
-
 use memcache::exp::{Error, MetaCommand, MetaOp, MetaResponse, ReturnCode};
 
-use crate::checker::dial::Dial;
 use crate::checker::failure::Failure;
-use crate::checker::line::Line;
-use crate::checker::panel::Question;
+use crate::checker::heard::{Cursor, Stop};
+use crate::checker::talk::{Step, Talk};
 use crate::checker::{Fault, Trouble};
 use crate::random::random;
+use crate::tls;
 
 /// The key that every checker writes; the original's.
 const KEY: &str = "consul_conn_key";
@@ -37,66 +34,94 @@ pub(super) enum Dialect {
 /// Stores a random value, twice, and reads it back. Twice, because a `set` that fails for want of
 /// memory removes the old value, which makes room for the next one: of a full server (`-M`) one
 /// `set` may succeed, and two in a row do not.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct RoundTrip {
-    /// The time for it.
-    pub(super) timeout: Duration,
+    dialect: Dialect,
+    value: String,
 }
 
 /// Empties a server.
-#[derive(Debug, Clone)]
-pub(super) struct Flush {
-    /// The time for it.
-    pub(super) timeout: Duration,
-}
+#[derive(Debug)]
+pub(super) struct Flush;
 
 /// Why a round trip did not succeed.
 enum Refusal {
     /// The server does not know the commands.
     NotUnderstood,
-    Failed(Failure),
+    Stopped(Stop),
 }
 
-impl Question for RoundTrip {
-    type Facts = Dialect;
+impl RoundTrip {
+    /// A round trip in the dialect that the server spoke before, if it is known.
+    pub(super) fn new(before: Option<Dialect>) -> RoundTrip {
+        RoundTrip {
+            dialect: before.unwrap_or(Dialect::Meta),
+            value: value(),
+        }
+    }
+}
 
-    fn ask(
-        &self,
-        dial: &Dial,
-        before: Option<&Dialect>,
-        due: Instant,
-    ) -> Result<(Dialect, TcpStream), Failure> {
-        if before != Some(&Dialect::Classic) {
-            let mut line = Line::open(dial, due, self.timeout, LIMIT)?;
-            match meta(&mut line) {
-                Ok(()) => return Ok((Dialect::Meta, line.into_stream())),
-                Err(Refusal::Failed(failure)) => return Err(failure),
-                // Where it stands after a command that it did not understand, nobody knows.
-                Err(Refusal::NotUnderstood) => {}
+impl Talk for RoundTrip {
+    type Facts = Dialect;
+    const LIMIT: usize = LIMIT;
+    const TLS_FIRST: bool = false;
+    const GOODBYE: &'static [u8] = b"";
+
+    fn tls(&self) -> Option<&tls::Client> {
+        None
+    }
+
+    fn begin(&mut self) -> Result<Vec<u8>, Failure> {
+        match self.dialect {
+            Dialect::Meta => meta_words(&self.value),
+            Dialect::Classic => Ok(classic_words(&self.value)),
+        }
+    }
+
+    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Dialect>, Failure> {
+        let mut answers = Cursor::new(heard);
+        let read = match self.dialect {
+            Dialect::Meta => meta(&mut answers, &self.value),
+            Dialect::Classic => classic(&mut answers, &self.value).map_err(Refusal::Stopped),
+        };
+        match read {
+            Ok(()) => Ok(Step::Done(self.dialect)),
+            Err(Refusal::Stopped(Stop::Incomplete)) => Ok(Step::Listen),
+            Err(Refusal::Stopped(Stop::Failed(failure))) => Err(failure),
+            // Where it stands after a command that it did not understand, nobody knows.
+            Err(Refusal::NotUnderstood) => {
+                self.dialect = Dialect::Classic;
+                Ok(Step::Anew)
             }
         }
-        let mut line = Line::open(dial, due, self.timeout, LIMIT)?;
-        classic(&mut line)?;
-        Ok((Dialect::Classic, line.into_stream()))
     }
 }
 
-impl Question for Flush {
+impl Talk for Flush {
     type Facts = ();
+    const LIMIT: usize = LIMIT;
+    const TLS_FIRST: bool = false;
+    const GOODBYE: &'static [u8] = b"";
 
-    fn ask(&self, dial: &Dial, _: Option<&()>, due: Instant) -> Result<((), TcpStream), Failure> {
-        let mut line = Line::open(dial, due, self.timeout, LIMIT)?;
-        line.say(b"flush_all\r\n")?;
-        let answer = line.hear_line()?;
-        match answer.as_slice() {
-            b"OK" => Ok(((), line.into_stream())),
-            other => Err(unwelcome("flush_all", other)),
+    fn tls(&self) -> Option<&tls::Client> {
+        None
+    }
+
+    fn begin(&mut self) -> Result<Vec<u8>, Failure> {
+        Ok(b"flush_all\r\n".to_vec())
+    }
+
+    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<()>, Failure> {
+        match Cursor::new(heard).line() {
+            Ok(b"OK") => Ok(Step::Done(())),
+            Ok(other) => Err(unwelcome("flush_all", other)),
+            Err(Stop::Incomplete) => Ok(Step::Listen),
+            Err(Stop::Failed(failure)) => Err(failure),
         }
     }
 }
 
-fn meta(line: &mut Line) -> Result<(), Refusal> {
-    let value = value();
+fn meta_words(value: &str) -> Result<Vec<u8>, Failure> {
     let set = MetaCommand::new(MetaOp::Set, KEY)
         .value(value.as_bytes())
         .flag(format!("T{EXPIRY}"));
@@ -108,71 +133,73 @@ fn meta(line: &mut Line) -> Result<(), Refusal> {
             .encode_into(&mut words)
             .map_err(|error| Failure::trouble(error.to_string()))?;
     }
-    line.say(&words)?;
+    Ok(words)
+}
+
+fn classic_words(value: &str) -> Vec<u8> {
+    let set = format!("set {KEY} 0 {EXPIRY} {SIZE}\r\n{value}\r\n");
+    format!("{set}{set}get {KEY}\r\n").into_bytes()
+}
+
+fn meta(answers: &mut Cursor<'_>, value: &str) -> Result<(), Refusal> {
     for _ in 0..2 {
-        if header(line, "ms")?.rc() != ReturnCode::Hd {
+        if header(answers, "ms")?.rc() != ReturnCode::Hd {
             return Err(Failure::protocol("it did not store a value").into());
         }
     }
-    let found = header(line, "mg")?;
+    let found = header(answers, "mg")?;
     let size = found.flags().find_map(|flag| flag.strip_prefix(b"s"));
     match (found.rc(), size) {
         (ReturnCode::Va, Some(size)) if size == SIZE.to_string().as_bytes() => {
-            Ok(read_back(line, &value)?)
+            Ok(read_back(answers, value)?)
         }
         _ => Err(not_kept().into()),
     }
 }
 
-fn header(line: &mut Line, command: &str) -> Result<MetaResponse, Refusal> {
-    let text = line.hear_line()?;
-    MetaResponse::parse_header(&text).map_err(|error| {
-        let not_understood = matches!(error, Error::Rejected(_)) && !is_about_us(&text);
+fn header(answers: &mut Cursor<'_>, command: &str) -> Result<MetaResponse, Refusal> {
+    let text = answers.line()?;
+    MetaResponse::parse_header(text).map_err(|error| {
+        let not_understood = matches!(error, Error::Rejected(_)) && !is_about_us(text);
         match not_understood {
             true => Refusal::NotUnderstood,
-            false => unwelcome(command, &text).into(),
+            false => unwelcome(command, text).into(),
         }
     })
 }
 
-fn classic(line: &mut Line) -> Result<(), Failure> {
-    let value = value();
-    let set = format!("set {KEY} 0 {EXPIRY} {SIZE}\r\n{value}\r\n");
-    line.say(format!("{set}{set}get {KEY}\r\n").as_bytes())?;
+fn classic(answers: &mut Cursor<'_>, value: &str) -> Result<(), Stop> {
     for _ in 0..2 {
-        let stored = line.hear_line()?;
+        let stored = answers.line()?;
         if stored != b"STORED" {
-            return Err(unwelcome("set", &stored));
+            return Err(unwelcome("set", stored).into());
         }
     }
-    let found = line.hear_line()?;
+    let found = answers.line()?;
     if found == format!("VALUE {KEY} 0 {SIZE}").as_bytes() {
-        read_back(line, &value)?;
-        let end = line.hear_line()?;
-        return match end.as_slice() {
+        read_back(answers, value)?;
+        return match answers.line()? {
             b"END" => Ok(()),
-            other => Err(unwelcome("get", other)),
+            other => Err(unwelcome("get", other).into()),
         };
     }
-    match found.as_slice() {
-        b"END" => Err(not_kept()),
-        other => Err(unwelcome("get", other)),
+    match found {
+        b"END" => Err(not_kept().into()),
+        other => Err(unwelcome("get", other).into()),
     }
 }
 
 /// Any value that a checker may have written: another one may have come in between.
-fn read_back(line: &mut Line, value: &str) -> Result<(), Failure> {
-    let found = line.hear_bytes(SIZE + 2)?;
+fn read_back(answers: &mut Cursor<'_>, value: &str) -> Result<(), Stop> {
+    let found = answers.bytes(SIZE + 2)?;
     let is_a_checkers = |found: &[u8]| {
         found.strip_suffix(b"\r\n").is_some_and(|found| {
             found == value.as_bytes() || found.iter().all(u8::is_ascii_hexdigit)
         })
     };
-    match is_a_checkers(&found) {
+    match is_a_checkers(found) {
         true => Ok(()),
-        false => Err(Failure::protocol(
-            "it returned another value than was stored",
-        )),
+        false => Err(Failure::protocol("it returned another value than was stored").into()),
     }
 }
 
@@ -217,9 +244,15 @@ fn unwelcome(command: &str, text: &[u8]) -> Failure {
     Failure::protocol(format!("'{shown}' is no answer to {command}"))
 }
 
+impl From<Stop> for Refusal {
+    fn from(stop: Stop) -> Refusal {
+        Refusal::Stopped(stop)
+    }
+}
+
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Refusal {
-        Refusal::Failed(failure)
+        Refusal::Stopped(failure.into())
     }
 }
 
@@ -229,7 +262,12 @@ mod tests {
     use std::net::TcpListener;
     use std::thread;
 
+    use std::time::Duration;
+
     use super::*;
+    use crate::checker::Health;
+    use crate::checker::panel::{Panel, everybody};
+    use crate::endpoint::Endpoint;
     use crate::resolve::Resolver;
 
     const LIMIT: Duration = Duration::from_secs(20);
@@ -238,7 +276,7 @@ mod tests {
     fn ask(
         before: Option<Dialect>,
         answer: impl Fn(&str, &mut String) -> Option<String> + Send + 'static,
-    ) -> Result<Dialect, Failure> {
+    ) -> Result<Dialect, Health> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let server = listener.local_addr().unwrap().to_string();
         thread::spawn(move || {
@@ -258,10 +296,11 @@ mod tests {
                 }
             }
         });
-        let dial = Dial::new(server.parse().unwrap(), Resolver::system());
-        RoundTrip { timeout: LIMIT }
-            .ask(&dial, before.as_ref(), Instant::now() + LIMIT)
-            .map(|(dialect, _)| dialect)
+        let server: Endpoint = server.parse().unwrap();
+        let mut panel = Panel::new(LIMIT, Resolver::system());
+        panel.begin([(server.clone(), RoundTrip::new(before))]);
+        panel.hear(everybody);
+        panel.word(&server).unwrap().said.clone()
     }
 
     /// As memcached before it had meta commands.
@@ -277,7 +316,7 @@ mod tests {
         })
     }
 
-    fn fault_of(answer: &'static str) -> Failure {
+    fn fault_of(answer: &'static str) -> Health {
         ask(None, move |_, _| Some(answer.to_owned())).unwrap_err()
     }
 
@@ -306,27 +345,27 @@ mod tests {
             true => Some("END\r\n".to_owned()),
             false => old(line, stored),
         };
-        assert_eq!(ask(None, forgets), Err(not_kept()));
+        assert_eq!(ask(None, forgets), Err(not_kept().into()));
         let changes = |line: &str, stored: &mut String| match line.starts_with("get") {
             true => Some(format!("VALUE {KEY} 0 16\r\nsomebody else's!\r\nEND\r\n")),
             false => old(line, stored),
         };
         let failure = ask(None, changes).unwrap_err();
-        assert!(matches!(failure, Failure::Down(Fault::Protocol(_))));
-        assert_eq!(fault_of("HD\r\nHD\r\nEN\r\n"), not_kept());
+        assert!(matches!(failure, Health::Down(Fault::Protocol(_))));
+        assert_eq!(fault_of("HD\r\nHD\r\nEN\r\n"), not_kept().into());
         let full = fault_of("HD\r\nSERVER_ERROR out of memory storing object\r\n");
-        assert!(matches!(full, Failure::Down(Fault::NotServing(_))));
+        assert!(matches!(full, Health::Down(Fault::NotServing(_))));
     }
 
     #[test]
     fn what_a_server_says_instead_is_told_apart() {
         let full = fault_of("SERVER_ERROR out of memory storing object\r\n");
-        assert!(matches!(full, Failure::Down(Fault::NotServing(_))));
+        assert!(matches!(full, Health::Down(Fault::NotServing(_))));
         let crowded = fault_of("ERROR Too many open connections\r\n");
-        assert_eq!(crowded, Failure::Down(Fault::TooManyConnections));
+        assert_eq!(crowded, Health::Down(Fault::TooManyConnections));
         for locked in ["unauthenticated", "bad authentication token format"] {
             let failure = ask(None, move |_, _| Some(format!("CLIENT_ERROR {locked}\r\n")));
-            assert!(matches!(failure, Err(Failure::Unknown(_))), "{failure:?}");
+            assert!(matches!(failure, Err(Health::Unknown(_))), "{failure:?}");
         }
         for odd in [
             "-ERR unknown command 'ms'\r\n",
@@ -336,7 +375,7 @@ mod tests {
             "HD\r\nHD\r\nVA 3 s3\r\nabc\r\n",
         ] {
             let failure = fault_of(odd);
-            let is_fault = matches!(failure, Failure::Down(Fault::Protocol(_)));
+            let is_fault = matches!(failure, Health::Down(Fault::Protocol(_)));
             assert!(is_fault, "{odd:?}: {failure:?}");
         }
     }

@@ -3,17 +3,13 @@
 //! The crate writes commands and reads replies; the connection, its deadline and its limit are
 //! ours, so that neither a silent nor a dripping server holds a probe up.
 
-use std::net::TcpStream;
-use std::time::{Duration, Instant};
-
-use redis::{Cmd, Parser, RedisError, ServerError, Value, cmd};
+use redis::{Cmd, RedisError, ServerError, Value, cmd, parse_redis_value};
 
 use crate::checker::Fault;
-use crate::checker::dial::Dial;
 use crate::checker::failure::Failure;
-use crate::checker::line::Line;
-use crate::checker::panel::Question;
+use crate::checker::heard::{Cursor, Stop};
 use crate::checker::redis::facts::{Facts, address, number, text};
+use crate::checker::talk::{Step, Talk};
 use crate::endpoint::Endpoint;
 use crate::secret::Secret;
 use crate::tls;
@@ -30,85 +26,124 @@ pub struct Account {
     pub password: Secret,
 }
 
-/// Asks a Redis what it is.
+/// How to reach servers, or Sentinels, all in the same way.
 #[derive(Debug, Clone)]
-pub(super) struct AskRole {
+pub(super) struct Way {
+    /// Whom to log in as.
     pub(super) account: Account,
     /// What encrypts the connection.
     pub(super) tls: Option<tls::Client>,
-    /// The time for it.
-    pub(super) timeout: Duration,
+}
+
+/// Asks a Redis what it is.
+#[derive(Debug)]
+pub(super) struct AskRole {
+    way: Way,
 }
 
 /// Asks a Sentinel who the master is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct AskMaster {
+    way: Way,
+    sentinel: Endpoint,
     /// The name that Sentinels know the master by.
-    pub(super) name: String,
-    pub(super) account: Account,
-    /// What encrypts the connection.
-    pub(super) tls: Option<tls::Client>,
-    /// The time for it.
-    pub(super) timeout: Duration,
+    name: String,
 }
 
-/// A conversation under way.
-struct Talk {
-    line: Line,
-    parser: Parser,
-}
+impl AskRole {
+    pub(super) fn new(way: &Way) -> AskRole {
+        AskRole { way: way.clone() }
+    }
 
-impl Question for AskRole {
-    type Facts = Facts;
-
-    fn ask(
-        &self,
-        dial: &Dial,
-        _: Option<&Facts>,
-        due: Instant,
-    ) -> Result<(Facts, TcpStream), Failure> {
-        let mut info = cmd("INFO");
-        info.arg("replication");
-        let mut talk = Talk::open(self.tls.as_ref(), dial, due, self.timeout)?;
-        // PING fails where others succeed: while loading, and while writes are refused.
-        talk.say(&self.account, &[cmd("PING"), cmd("ROLE"), info])?;
-        let read_only = match talk.hear()? {
+    fn read(&self, heard: &[u8]) -> Result<Facts, Stop> {
+        let mut replies = Cursor::new(heard);
+        self.way.read_login(&mut replies)?;
+        let read_only = match reply(&mut replies)? {
             Err(error) if error.code() == "MISCONF" => Some(shown(&error)),
             // A replica that waits for its master says so here; ROLE tells which.
             Err(error) if error.code() == "MASTERDOWN" => None,
-            Err(error) => return Err(of_server(&error)),
+            Err(error) => return Err(of_server(&error).into()),
             Ok(_) => None,
         };
-        let (role, info) = (talk.hear_good()?, talk.hear_good()?);
+        let (role, info) = (good(&mut replies)?, good(&mut replies)?);
         let facts = Facts::read(&role, &text(&info).unwrap_or_default())
             .ok_or_else(|| Failure::protocol("its answer to ROLE is none"))?;
-        Ok((Facts { read_only, ..facts }, talk.line.into_stream()))
+        Ok(Facts { read_only, ..facts })
     }
 }
 
-impl Question for AskMaster {
+impl AskMaster {
+    pub(super) fn new(way: &Way, sentinel: &Endpoint, name: &str) -> AskMaster {
+        AskMaster {
+            way: way.clone(),
+            sentinel: sentinel.clone(),
+            name: name.to_owned(),
+        }
+    }
+
+    fn read(&self, heard: &[u8]) -> Result<Result<Endpoint, String>, Stop> {
+        let mut replies = Cursor::new(heard);
+        self.way.read_login(&mut replies)?;
+        let answer = good(&mut replies)?;
+        if let Value::Array(fields) = &answer {
+            Ok(named(fields, &self.sentinel))
+        } else if answer == Value::Nil {
+            Ok(Err(format!("it knows no master '{}'", self.name)))
+        } else {
+            Err(Failure::protocol("its answer is no address").into())
+        }
+    }
+}
+
+impl Talk for AskRole {
+    type Facts = Facts;
+    const LIMIT: usize = LIMIT;
+    const TLS_FIRST: bool = true;
+    const GOODBYE: &'static [u8] = b"";
+
+    fn tls(&self) -> Option<&tls::Client> {
+        self.way.tls.as_ref()
+    }
+
+    fn begin(&mut self) -> Result<Vec<u8>, Failure> {
+        let mut info = cmd("INFO");
+        info.arg("replication");
+        // PING fails where others succeed: while loading, and while writes are refused.
+        Ok(self.way.words(&[cmd("PING"), cmd("ROLE"), info]))
+    }
+
+    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Facts>, Failure> {
+        step(self.read(heard))
+    }
+}
+
+impl Talk for AskMaster {
     /// The master, or what keeps the Sentinel from naming one.
     type Facts = Result<Endpoint, String>;
+    const LIMIT: usize = LIMIT;
+    const TLS_FIRST: bool = true;
+    const GOODBYE: &'static [u8] = b"";
 
-    fn ask(
-        &self,
-        dial: &Dial,
-        _: Option<&Self::Facts>,
-        due: Instant,
-    ) -> Result<(Self::Facts, TcpStream), Failure> {
+    fn tls(&self) -> Option<&tls::Client> {
+        self.way.tls.as_ref()
+    }
+
+    fn begin(&mut self) -> Result<Vec<u8>, Failure> {
         let mut question = cmd("SENTINEL");
         question.arg("get-master-addr-by-name").arg(&self.name);
-        let mut talk = Talk::open(self.tls.as_ref(), dial, due, self.timeout)?;
-        talk.say(&self.account, &[question])?;
-        let answer = talk.hear_good()?;
-        let named = if let Value::Array(fields) = &answer {
-            named(fields, dial.server())
-        } else if answer == Value::Nil {
-            Err(format!("it knows no master '{}'", self.name))
-        } else {
-            return Err(Failure::protocol("its answer is no address"));
-        };
-        Ok((named, talk.line.into_stream()))
+        Ok(self.way.words(&[question]))
+    }
+
+    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Self::Facts>, Failure> {
+        step(self.read(heard))
+    }
+}
+
+fn step<F>(read: Result<F, Stop>) -> Result<Step<F>, Failure> {
+    match read {
+        Ok(facts) => Ok(Step::Done(facts)),
+        Err(Stop::Incomplete) => Ok(Step::Listen),
+        Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
@@ -129,61 +164,51 @@ fn named(fields: &[Value], sentinel: &Endpoint) -> Result<Endpoint, String> {
     }
 }
 
-impl Talk {
-    fn open(
-        client: Option<&tls::Client>,
-        dial: &Dial,
-        due: Instant,
-        timeout: Duration,
-    ) -> Result<Talk, Failure> {
-        Ok(Talk {
-            line: Line::open_secure(client, dial, due, timeout, LIMIT)?,
-            parser: Parser::new(),
-        })
-    }
-
-    /// Sends all commands at once, AUTH first if there is a password, whose reply is read here.
-    fn say(&mut self, account: &Account, commands: &[Cmd]) -> Result<(), Failure> {
-        let auth = account.command();
+impl Way {
+    /// All commands at once, AUTH first if there is a password.
+    fn words(&self, commands: &[Cmd]) -> Vec<u8> {
+        let auth = self.account.command();
         let all = auth.iter().chain(commands);
-        let words: Vec<u8> = all.flat_map(Cmd::get_packed_command).collect();
-        self.line.say(&words)?;
-        if auth.is_some() {
-            self.hear_good()?;
+        all.flat_map(Cmd::get_packed_command).collect()
+    }
+
+    fn read_login(&self, replies: &mut Cursor<'_>) -> Result<(), Stop> {
+        match self.account.has_password() {
+            true => good(replies).map(drop),
+            false => Ok(()),
         }
-        Ok(())
-    }
-
-    /// The next reply, which may be an error.
-    fn hear(&mut self) -> Result<Result<Value, ServerError>, Failure> {
-        let value = self.parser.parse_value(&mut self.line);
-        let value = value.map_err(|error| {
-            let broken = self.line.broken();
-            broken.unwrap_or_else(|| Failure::protocol(parse_error(&error)))
-        })?;
-        Ok(if let Value::ServerError(error) = value {
-            Err(error)
-        } else {
-            Ok(value)
-        })
-    }
-
-    fn hear_good(&mut self) -> Result<Value, Failure> {
-        self.hear()?.map_err(|error| of_server(&error))
     }
 }
 
+/// The next reply, which may be an error.
+fn reply(replies: &mut Cursor<'_>) -> Result<Result<Value, ServerError>, Stop> {
+    let value = parse_redis_value(replies.resp()?);
+    let value = value.map_err(|error| Failure::protocol(parse_error(&error)))?;
+    Ok(if let Value::ServerError(error) = value {
+        Err(error)
+    } else {
+        Ok(value)
+    })
+}
+
+fn good(replies: &mut Cursor<'_>) -> Result<Value, Stop> {
+    reply(replies)?.map_err(|error| of_server(&error).into())
+}
+
 impl Account {
+    fn has_password(&self) -> bool {
+        !self.password.expose().is_empty()
+    }
+
     fn command(&self) -> Option<Cmd> {
-        let password = self.password.expose();
-        if password.is_empty() {
+        if !self.has_password() {
             return None;
         }
         let mut auth = cmd("AUTH");
         if let Some(user) = &self.user {
             auth.arg(user);
         }
-        auth.arg(password);
+        auth.arg(self.password.expose());
         Some(auth)
     }
 }

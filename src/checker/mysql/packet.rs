@@ -1,0 +1,191 @@
+//! Packets of the MySQL protocol: their frames, and the few shapes that a checker reads itself. The
+//! sources are "Client/Server Protocol" of MySQL's and of MariaDB's documentation. No I/O.
+
+use mysql::mysql_common::io::ParseBuf;
+
+use crate::checker::failure::Failure;
+
+/// No answer of ours is larger; a server that announces more is not believed.
+pub const MAX_PACKET: usize = 4 << 20;
+/// Columns of a table in MySQL.
+const MAX_COLUMNS: u64 = 4096;
+/// Length of a frame's header: three bytes of length, one of the number.
+const HEADER: usize = 4;
+
+/// What a server refuses with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its number for it.
+    pub code: u16,
+    /// Its words.
+    pub message: String,
+}
+
+/// Takes packets off the front of what was heard.
+#[derive(Debug)]
+pub struct Frames<'a> {
+    heard: &'a [u8],
+    taken: usize,
+}
+
+impl<'a> Frames<'a> {
+    /// Nothing is taken yet.
+    pub fn new(heard: &'a [u8]) -> Frames<'a> {
+        Frames { heard, taken: 0 }
+    }
+
+    /// The next packet's content, if all of it is there. `number` is what its number has to be, and
+    /// then that of the one after it.
+    ///
+    /// # Errors
+    /// When it is too large, or out of order.
+    pub fn next(&mut self, number: &mut u8) -> Result<Option<&'a [u8]>, Failure> {
+        let rest = self.heard.get(self.taken..).unwrap_or_default();
+        let Some(([a, b, c, order], rest)) = rest.split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
+        if order != number {
+            return Err(Failure::protocol("its packets are out of order"));
+        }
+        if length > MAX_PACKET {
+            return Err(Failure::protocol(format!(
+                "it announces a packet of {length} bytes"
+            )));
+        }
+        let Some(content) = rest.get(..length) else {
+            return Ok(None);
+        };
+        self.taken += HEADER + length;
+        *number = number.wrapping_add(1);
+        Ok(Some(content))
+    }
+
+    /// How many bytes were taken.
+    pub fn taken(&self) -> usize {
+        self.taken
+    }
+}
+
+/// Puts content into a frame.
+pub fn frame(content: &[u8], number: u8) -> Vec<u8> {
+    let [a, b, c, _] = u32::try_from(content.len()).unwrap_or(0).to_le_bytes();
+    let mut packet = Vec::with_capacity(HEADER + content.len());
+    packet.extend_from_slice(&[a, b, c, number]);
+    packet.extend_from_slice(content);
+    packet
+}
+
+/// An error packet, without its first byte (0xff). Before a login it has no SQL state.
+pub fn refusal(rest: &[u8]) -> Refusal {
+    let (code, rest) = match rest.split_first_chunk::<2>() {
+        Some((code, rest)) => (u16::from_le_bytes(*code), rest),
+        None => (0, rest),
+    };
+    let message = match rest {
+        [b'#', _, _, _, _, _, message @ ..] => message,
+        message => message,
+    };
+    Refusal {
+        code,
+        message: String::from_utf8_lossy(message).into_owned(),
+    }
+}
+
+/// Whether a packet ends a list of columns or rows (EOF); a row that begins with the same byte is
+/// longer.
+pub fn is_end(packet: &[u8]) -> bool {
+    packet.first() == Some(&0xfe) && packet.len() < 9
+}
+
+/// The number of columns that a result begins with.
+///
+/// # Errors
+/// When it is none, or more than there can be.
+pub fn column_count(packet: &[u8]) -> Result<usize, Failure> {
+    let count = ParseBuf(packet).checked_eat_lenenc_int();
+    match count.filter(|count| (1..=MAX_COLUMNS).contains(count)) {
+        Some(count) => Ok(usize::try_from(count).unwrap_or_default()),
+        None => Err(Failure::protocol("its answer has an odd number of columns")),
+    }
+}
+
+/// The name in a column's definition: behind its catalog, schema, table and the table's own name.
+///
+/// # Errors
+/// When there is none.
+pub fn column_name(packet: &[u8]) -> Result<String, Failure> {
+    let mut rest = ParseBuf(packet);
+    let mut part = || rest.checked_eat_lenenc_str();
+    let name = (0..4).try_for_each(|_| part().map(drop)).and_then(|()| part());
+    let name = name.ok_or_else(|| Failure::protocol("a column of its answer has no name"))?;
+    Ok(String::from_utf8_lossy(name).into_owned())
+}
+
+/// A row: as many texts, `None` for NULL.
+///
+/// # Errors
+/// When there are fewer.
+pub fn row(packet: &[u8], columns: usize) -> Result<Vec<Option<String>>, Failure> {
+    let mut rest = ParseBuf(packet);
+    let mut value = || {
+        if rest.0.first() == Some(&0xfb) {
+            rest.checked_skip(1);
+            return Some(None);
+        }
+        let text = rest.checked_eat_lenenc_str()?;
+        Some(Some(String::from_utf8_lossy(text).into_owned()))
+    };
+    let row: Option<Vec<_>> = (0..columns).map(|_| value()).collect();
+    row.ok_or_else(|| Failure::protocol("a row of its answer is too short"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_are_taken_when_they_are_whole_and_in_order() {
+        let heard = [frame(b"one", 0), frame(b"", 1), frame(b"three", 2)].concat();
+        for end in 0..heard.len() {
+            let mut frames = Frames::new(heard.get(..end).unwrap());
+            let (mut number, mut taken) = (0, 0);
+            while let Some(content) = frames.next(&mut number).unwrap() {
+                taken += HEADER + content.len();
+            }
+            assert_eq!(frames.taken(), taken);
+            assert_eq!(usize::from(number), usize::from(end >= 7) + usize::from(end >= 11));
+        }
+        assert!(Frames::new(&heard).next(&mut 1).is_err());
+        let huge = [0xff, 0xff, 0xff, 0];
+        assert!(Frames::new(&huge).next(&mut 0).is_err());
+    }
+
+    #[test]
+    fn a_refusal_is_read_with_and_without_a_state() {
+        let wanted = Refusal {
+            code: 1040,
+            message: "Too many connections".to_owned(),
+        };
+        let plain = [&1040u16.to_le_bytes()[..], b"Too many connections"].concat();
+        assert_eq!(refusal(&plain), wanted);
+        let stated = [&1040u16.to_le_bytes()[..], b"#08004Too many connections"].concat();
+        assert_eq!(refusal(&stated), wanted);
+        assert_eq!(refusal(b"").code, 0);
+    }
+
+    #[test]
+    fn rows_and_columns_are_read_and_short_ones_refused() {
+        let column = b"\x03def\x00\x00\x00\x0eMaster_Log_Pos\x00\x0c";
+        assert_eq!(column_name(column).unwrap(), "Master_Log_Pos");
+        assert!(column_name(b"\x03def\x00").is_err());
+        let values = row(b"\x03Yes\xfb\x00", 3).unwrap();
+        assert_eq!(values, [Some("Yes".to_owned()), None, Some(String::new())]);
+        assert!(row(b"\x03Yes\xfb", 3).is_err());
+        assert!(row(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xffx", 1).is_err());
+        assert_eq!(column_count(b"\x39").unwrap(), 57);
+        for odd in [&b""[..], b"\x00", b"\xfe\x00\x00\x00\x00\x00\x01\x00\x00"] {
+            assert!(column_count(odd).is_err(), "{odd:?}");
+        }
+    }
+}
