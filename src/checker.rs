@@ -2,15 +2,16 @@
 //!
 //! A checker knows one kind of server. It never sees the store, and decides nothing.
 
-pub mod dial;
+pub mod call;
 pub mod failure;
-pub mod line;
+pub mod guard;
+pub mod heard;
 pub mod memcached;
 pub mod mysql;
 pub mod panel;
-pub mod probe;
 pub mod redis;
-pub mod timed;
+pub mod talk;
+pub mod wire;
 
 use std::fmt;
 use std::time::Duration;

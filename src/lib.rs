@@ -22,7 +22,7 @@
 //! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
 //!   options; only `logger` knows what a log line looks like; only `commands` knows all rooms.
 //! - A work says only to `progress` how it gets on; only `watchdog` tells the service manager.
-//! - There is no async runtime, no global state but the logger, and one line of `unsafe` (`idle`).
+//! - There is no async runtime, no global state but the logger, and no `unsafe`.
 //!
 //! `tests/lint/edges.rs` holds the table of who may import whom, and fails when it is broken.
 
@@ -76,7 +76,6 @@ pub mod tables;
 
 // Tools.
 pub mod backoff;
-pub mod idle;
 pub mod random;
 pub mod resolve;
 pub mod tls;

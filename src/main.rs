@@ -5,15 +5,14 @@ use std::env;
 use std::io::{self, Write};
 use std::panic;
 use std::process::ExitCode;
-use std::thread;
 
-use confd_haproxy::checker::probe;
+use confd_haproxy::checker::guard;
 use confd_haproxy::cli::{self, Invocation};
 use confd_haproxy::commands;
 use confd_haproxy::logger;
 
 fn main() -> ExitCode {
-    keep_quiet_about_probes();
+    keep_quiet_about_parsers();
     let result = match cli::parse(env::args_os()) {
         Ok(Invocation::Say(text)) => Ok(say(&text, 0)),
         Ok(Invocation::Check(kind, args)) => commands::check::run(*args, kind),
@@ -40,11 +39,11 @@ fn say(text: &str, code: u8) -> u8 {
     code
 }
 
-/// A driver that panics in a probe is reported as the server's fault, in one line.
-fn keep_quiet_about_probes() {
+/// A parser that panics on what a server says is reported as the server's fault, in one line.
+fn keep_quiet_about_parsers() {
     let shown = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
-        if thread::current().name() != Some(probe::THREAD_NAME) {
+        if !guard::is_expecting() {
             shown(info);
         }
     }));

@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::backoff::Backoff;
-use crate::checker::probe::panic_text;
+use crate::checker::guard::panic_text;
 use crate::notify::Notifier;
 use crate::progress::{Board, Progress, Worry};
 use crate::random::random;

@@ -10,11 +10,11 @@ use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 
+use crate::checker::Fault;
 use crate::checker::failure::Failure;
 use crate::checker::guard;
 use crate::checker::talk::{Step, Talk};
 use crate::checker::wire::{Idle, Wire, begin_to_connect, end_of_connecting};
-use crate::checker::Fault;
 use crate::endpoint::Endpoint;
 use crate::resolve::Resolver;
 

@@ -84,29 +84,6 @@ impl From<Failure> for Health {
     }
 }
 
-/// Which try of a conversation this is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Try {
-    /// The first.
-    First,
-    /// The second, after the server ended the connection in the middle of the first.
-    Second,
-}
-
-/// Holds a conversation, and holds it once more if the server ended the connection in the middle
-/// of it: one session that was killed is not to be taken for a dead server.
-///
-/// # Errors
-/// That of the last try.
-pub fn twice_if_reset<T>(
-    mut converse: impl FnMut(Try) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    match converse(Try::First) {
-        Err(failure) if failure.is_reset() => converse(Try::Second),
-        other => other,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,22 +119,6 @@ mod tests {
                 matches!(failure, Failure::Unknown(_)),
                 "{number}: {failure:?}"
             );
-        }
-    }
-
-    #[test]
-    fn only_a_reset_is_tried_again_and_only_once() {
-        for (failure, tries) in [
-            (Failure::Down(Fault::Reset), 2),
-            (Failure::Down(Fault::Refused), 1),
-            (Failure::trouble("denied"), 1),
-        ] {
-            let mut tried = 0;
-            let result: Result<(), Failure> = twice_if_reset(|_| {
-                tried += 1;
-                Err(failure.clone())
-            });
-            assert_eq!((result, tried), (Err(failure), tries));
         }
     }
 }

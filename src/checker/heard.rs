@@ -98,8 +98,15 @@ fn count(line: &[u8]) -> Result<i64, Failure> {
 }
 
 fn odd_reply(heard: &[u8]) -> Failure {
-    let line = heard.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    let shown: String = String::from_utf8_lossy(line).trim_end().chars().take(100).collect();
+    let line = heard
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let shown: String = String::from_utf8_lossy(line)
+        .trim_end()
+        .chars()
+        .take(100)
+        .collect();
     Failure::protocol(format!("'{}' is no reply of Redis", shown.escape_debug()))
 }
 
@@ -155,7 +162,13 @@ mod tests {
     #[test]
     fn what_can_be_no_reply_is_refused_at_once() {
         let deep = b"*1\r\n".repeat(DEPTH + 1);
-        for odd in [&b"HTTP/1.1 400\r\n"[..], b"$x\r\n", b"*\r\n", b"\xff", &deep] {
+        for odd in [
+            &b"HTTP/1.1 400\r\n"[..],
+            b"$x\r\n",
+            b"*\r\n",
+            b"\xff",
+            &deep,
+        ] {
             let read = Cursor::new(odd).resp();
             assert!(matches!(read, Err(Stop::Failed(_))), "{odd:?}: {read:?}");
         }

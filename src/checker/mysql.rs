@@ -2,33 +2,32 @@
 //!
 //! Owns the order of questions; what the answers mean is in the pure files beside.
 
+pub mod client;
 pub mod discovery;
 pub mod failure;
 pub mod family;
-pub mod secrecy;
+pub mod login;
+pub mod packet;
 pub mod session;
 pub mod status;
 mod survey;
 pub mod topology;
 
 use std::collections::{BTreeSet, HashMap};
-use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use mysql::Conn;
-
 use crate::backend::TagName;
-use crate::checker::mysql::secrecy::Secrecy;
-use crate::checker::mysql::session::{Answer, Dialect, Facts, Question, Want};
+use crate::checker::mysql::session::{Ask, Dialect, Facts, Want, Way};
 use crate::checker::mysql::survey::Round;
 use crate::checker::mysql::topology::Topology;
-use crate::checker::probe::{Probes, Report, no_thread};
+use crate::checker::panel::{Panel, Word};
 use crate::checker::{Candidate, Checker, Degraded, Fault, Health, Survey, Trouble, Wake};
 use crate::endpoint::Endpoint;
-use crate::idle;
 use crate::resolve::Resolver;
 use crate::secret::Secret;
+use crate::tls;
 
 /// How often the primary is asked for its replicas while nothing happens.
 const REFRESH: Duration = Duration::from_secs(60);
@@ -47,8 +46,11 @@ pub struct Settings {
     pub user: String,
     /// Its password.
     pub password: Secret,
-    /// How connections are encrypted.
-    pub secrecy: Secrecy,
+    /// What encrypts connections.
+    pub tls: Option<tls::Client>,
+    /// Without that: whether the password may be sent under a key that the server itself shows, as
+    /// caching_sha2_password does.
+    pub get_public_key: bool,
     /// The time for one check.
     pub timeout: Duration,
     /// Seconds of lag that are still fine.
@@ -67,23 +69,32 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct MysqlChecker {
     settings: Settings,
+    way: Arc<Way>,
     topology: Topology,
     dialects: HashMap<Endpoint, Dialect>,
-    probes: Probes<Answer>,
-    /// The connection of the last good check, and nothing but waited on.
-    idle: Option<Conn>,
+    panel: Panel<Ask>,
+    /// The number of the last word that was learnt from.
+    learnt: u64,
     refresh_at: Instant,
 }
 
 impl MysqlChecker {
     /// A checker that knows nothing yet.
     pub fn new(settings: Settings) -> MysqlChecker {
+        let account = login::Account {
+            user: settings.user.clone(),
+            password: settings.password.clone(),
+            tls: settings.tls.is_some(),
+            get_public_key: settings.get_public_key,
+        };
+        let tls = settings.tls.clone();
         MysqlChecker {
-            probes: Probes::new(settings.resolver.clone()),
+            way: Arc::new(Way { account, tls }),
+            panel: Panel::new(settings.timeout, settings.resolver.clone()),
             settings,
             topology: Topology::default(),
             dialects: HashMap::new(),
-            idle: None,
+            learnt: 0,
             refresh_at: Instant::now(),
         }
     }
@@ -92,19 +103,17 @@ impl MysqlChecker {
 impl Checker for MysqlChecker {
     fn check(&mut self, server: &Endpoint) -> Health {
         let limit = Instant::now() + self.settings.timeout * 2;
-        self.read_old_news();
-        if self.topology.family.is_none() && *server != self.settings.primary {
-            self.refresh();
+        self.learn();
+        if !self.panel.is_watching(server) {
+            self.panel.watch(server);
         }
-        let answer = self.ask_without_being_in_the_way(server);
-        let health = match &answer {
-            Ok((facts, _)) => self.judge_for_sure(server, facts, limit),
-            Err(health) => health.clone(),
+        let health = match self.ask_without_being_in_the_way(server) {
+            Ok(facts) => self.judge_for_sure(server, &facts, limit),
+            Err(health) => health,
         };
-        self.idle = answer
-            .ok()
-            .and_then(|(_, conn)| conn)
-            .filter(|_| health.serves());
+        if !health.serves() {
+            self.panel.unwatch();
+        }
         if self.refresh_at <= Instant::now() {
             self.refresh();
         }
@@ -142,81 +151,49 @@ impl Checker for MysqlChecker {
     }
 
     fn wait(&mut self, at_most: Duration) -> Wake {
-        let Some(conn) = self.idle.take() else {
-            thread::sleep(at_most);
-            return Wake::Elapsed;
-        };
-        if idle::closed_within(&conn, at_most) {
-            return Wake::ServerClosed;
-        }
-        self.idle = Some(conn);
-        Wake::Elapsed
+        self.panel.wait(at_most)
     }
 }
 
 impl MysqlChecker {
     /// Asks one server. The idle connection may be what fills it up: then that goes first.
-    fn ask_without_being_in_the_way(
-        &mut self,
-        server: &Endpoint,
-    ) -> Result<(Facts, Option<Conn>), Health> {
+    fn ask_without_being_in_the_way(&mut self, server: &Endpoint) -> Result<Facts, Health> {
         let answer = self.ask(server);
         let is_full = matches!(answer, Err(Health::Down(Fault::TooManyConnections)));
-        if self.idle.is_none() || !is_full {
+        if !self.panel.has_idle() || !is_full {
             return answer;
         }
-        self.idle = None;
+        self.panel.unwatch();
         thread::sleep(QUIT);
         // Without a connection to keep: the place is for clients.
-        self.ask(server).map(|(facts, _)| (facts, None))
+        self.ask(server)
     }
 
-    /// Asks one server and waits for the answer: at most one timeout, or two if an earlier probe
-    /// of this server has to be waited for first.
-    fn ask(&mut self, server: &Endpoint) -> Result<(Facts, Option<Conn>), Health> {
-        if self.probes.is_running(server) {
-            let due = Instant::now() + self.settings.timeout;
-            match self.report_of(server, due) {
-                Some(report) => self.absorb(report),
-                None => return Err(self.late(server)),
-            }
+    /// Asks one server, and the primary as well where nobody can be judged without its word, and
+    /// waits for the server's answer.
+    fn ask(&mut self, server: &Endpoint) -> Result<Facts, Health> {
+        self.start(server, self.want(server), self.settings.connect_level);
+        if self.topology.family.is_none() && *server != self.settings.primary {
+            self.refresh();
         }
-        let due = Instant::now() + self.settings.timeout;
-        self.start(server, self.want(server), self.settings.connect_level)
-            .map_err(|error| Health::from(no_thread(&error)))?;
-        match self.report_of(server, due) {
-            Some(report) => self.read(report),
-            None => Err(self.late(server)),
+        let is_there = |panel: &Panel<Ask>| panel.word(server).map(|word| word.heard_at);
+        self.panel.hear(is_there);
+        self.learn();
+        match self.panel.word(server) {
+            Some(word) => word.said.clone(),
+            None => Err(Trouble("it was not asked".to_owned()).into()),
         }
     }
 
-    fn report_of(&mut self, server: &Endpoint, due: Instant) -> Option<Report<Answer>> {
-        loop {
-            let report = self.probes.next(due)?;
-            if report.server == *server {
-                return Some(report);
-            }
-            self.absorb(report);
-        }
-    }
-
-    /// Starts to ask a server, unless it is being asked.
-    fn start(&mut self, server: &Endpoint, want: Want, level: log::Level) -> io::Result<()> {
-        if self.probes.is_running(server) {
-            return Ok(());
+    /// Begins to ask a server, unless it is being asked.
+    fn start(&mut self, server: &Endpoint, want: Want, level: log::Level) {
+        if self.panel.is_open(server) {
+            return;
         }
         let (user, tag) = (&self.settings.user, self.settings.tag.as_str());
         log::log!(target: tag, level, "connect to {}, {}, {user}, xxxxxxxx ...", server.host, server.port);
-        let question = Question {
-            server: server.clone(),
-            want,
-            user: user.clone(),
-            password: self.settings.password.clone(),
-            secrecy: self.settings.secrecy.clone(),
-            dialect: self.dialects.get(server).copied(),
-            timeout: self.settings.timeout,
-        };
-        self.probes.start(server, move |dial| question.ask(dial))
+        let ask = Ask::new(&self.way, server, want, self.dialects.get(server).copied());
+        self.panel.begin_one(server.clone(), ask);
     }
 
     /// The primary, and its source if it has one, are always asked for their replicas too when
@@ -229,26 +206,27 @@ impl MysqlChecker {
         }
     }
 
-    /// Takes in an answer: what there is to learn from it, and then the answer itself.
-    fn read(&mut self, report: Report<Answer>) -> Result<(Facts, Option<Conn>), Health> {
-        let answer = report.result.map_err(|panic| {
-            Health::from(Fault::Protocol(format!("the driver gave up: {panic}")))
-        })?;
-        let facts = answer.facts.map_err(Health::from)?;
-        self.dialects.insert(report.server.clone(), facts.dialect);
-        self.learn(&report.server, &facts);
-        Ok((facts, answer.conn))
-    }
-
-    /// Takes in an answer that nobody waits for any more.
-    fn absorb(&mut self, report: Report<Answer>) {
-        let server = report.server.clone();
-        if let Err(health) = self.read(report) {
-            log::debug!(target: self.settings.tag.as_str(), "{server} is {health}");
+    /// Takes in what there is to learn from words that were heard since the last time.
+    fn learn(&mut self) {
+        let new = |(server, word): (&Endpoint, &Word<Facts>)| {
+            (word.number > self.learnt).then(|| (server.clone(), word.said.clone()))
+        };
+        let news: Vec<_> = self.panel.words().filter_map(new).collect();
+        self.learnt = self.panel.heard();
+        for (server, said) in news {
+            match said {
+                Ok(facts) => {
+                    self.dialects.insert(server.clone(), facts.dialect);
+                    self.learn_from(&server, &facts);
+                }
+                Err(health) => {
+                    log::debug!(target: self.settings.tag.as_str(), "{server} is {health}");
+                }
+            }
         }
     }
 
-    fn learn(&mut self, server: &Endpoint, facts: &Facts) {
+    fn learn_from(&mut self, server: &Endpoint, facts: &Facts) {
         if facts.discovery.is_none() {
             return;
         }
@@ -291,15 +269,7 @@ impl MysqlChecker {
     fn refresh(&mut self) {
         self.refresh_at = Instant::now() + REFRESH;
         let primary = self.settings.primary.clone();
-        if let Err(error) = self.start(&primary, Want::Topology, log::Level::Debug) {
-            log::warn!(target: self.settings.tag.as_str(), "{}", no_thread(&error));
-        }
-    }
-
-    fn read_old_news(&mut self) {
-        while let Some(report) = self.probes.next(Instant::now()) {
-            self.absorb(report);
-        }
+        self.start(&primary, Want::Topology, log::Level::Debug);
     }
 
     /// Judges, but believes that a replica is somebody else's only after the primary was asked
@@ -319,13 +289,12 @@ impl MysqlChecker {
     /// Asks the primary, unless it is being asked, and waits for what it tells.
     fn await_primary(&mut self, limit: Instant) {
         let primary = self.settings.primary.clone();
-        let due = limit.min(Instant::now() + self.settings.timeout);
-        if !self.probes.is_running(&primary) {
+        if !self.panel.is_open(&primary) {
             self.refresh();
         }
-        if let Some(report) = self.report_of(&primary, due) {
-            self.absorb(report);
-        }
+        self.panel
+            .hear(|panel| Some(panel.word(&primary).map_or(limit, |word| word.heard_at)));
+        self.learn();
     }
 
     fn judge(&self, server: &Endpoint, facts: &Facts) -> Health {
@@ -357,9 +326,5 @@ impl MysqlChecker {
             }
             _ => health,
         }
-    }
-
-    fn late(&self, server: &Endpoint) -> Health {
-        self.probes.late(server, self.settings.timeout)
     }
 }

@@ -141,14 +141,19 @@ impl RedisChecker {
         let spoke = |server: &&Endpoint| self.roles.word(server).is_none_or(|w| w.said.is_ok());
         let awaited: Vec<Endpoint> = servers.iter().filter(spoke).cloned().collect();
         self.masters.begin(self.to_sentinels());
-        let talks: Vec<_> = servers.iter().map(|server| self.to_server(server)).collect();
+        let talks: Vec<_> = servers
+            .iter()
+            .map(|server| self.to_server(server))
+            .collect();
         self.roles.begin(talks);
-        hear_both(&mut self.masters, &mut self.roles, |masters, _| {
-            match masters.open() {
+        hear_both(
+            &mut self.masters,
+            &mut self.roles,
+            |masters, _| match masters.open() {
                 0 => Some(Instant::now()),
                 _ => agreed(masters, &self.sentinels),
-            }
-        });
+            },
+        );
         self.settle_naming(Some(current));
         let named = self.named().cloned();
         if let Some(named) = named.as_ref().filter(|named| !servers.contains(named)) {

@@ -9,7 +9,6 @@ use log::{Level, LevelFilter};
 use crate::backend::{Key, Kind};
 use crate::checker::Checker;
 use crate::checker::memcached::{self, MemcachedChecker};
-use crate::checker::mysql::secrecy::Secrecy;
 use crate::checker::mysql::{self, MysqlChecker};
 use crate::checker::redis::{self, RedisChecker};
 use crate::cli::{self, Args, Start};
@@ -220,10 +219,8 @@ pub(super) fn checker(
             primary: mysql.primary.clone(),
             user: mysql.user.clone(),
             password: mysql.password.clone(),
-            secrecy: Secrecy {
-                tls: mysql.tls.clone(),
-                get_public_key: mysql.get_public_key,
-            },
+            tls,
+            get_public_key: mysql.get_public_key,
             timeout,
             max_lag: mysql.max_lag,
             fallback: mysql.fallback == Fallback::Primary,

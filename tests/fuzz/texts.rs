@@ -299,7 +299,7 @@ fn row(random: &mut Random, columns: &[&str], values: &[Vec<u8>]) -> Row {
         let value = (!random.one_in(8)).then(|| text_of(random.mutated(values)));
         fields.push(((*column).to_owned(), value));
     }
-    Row(fields)
+    fields.into_iter().collect()
 }
 
 pub fn text_of(bytes: Vec<u8>) -> String {

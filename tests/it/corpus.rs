@@ -12,7 +12,6 @@ use std::thread;
 use confd_haproxy::backend::{Backend, Cause, Key, Kind};
 use confd_haproxy::checker::Checker;
 use confd_haproxy::checker::memcached::{self, MemcachedChecker};
-use confd_haproxy::checker::mysql::secrecy::Secrecy;
 use confd_haproxy::checker::mysql::{self, MysqlChecker};
 use confd_haproxy::checker::redis::{self, RedisChecker};
 use confd_haproxy::endpoint::Endpoint;
@@ -62,10 +61,8 @@ fn mysql(name: &str, server: &str, primary: Option<&str>) {
         primary: primary.map_or_else(|| server.clone(), |text| text.parse().unwrap()),
         user: "monitor".to_owned(),
         password: Secret::new("s3cret"),
-        secrecy: Secrecy {
-            tls: None,
-            get_public_key: true,
-        },
+        tls: None,
+        get_public_key: true,
         timeout: seconds(5),
         max_lag: 30,
         fallback: true,

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use confd_haproxy::checker::mysql::secrecy::Secrecy;
 use confd_haproxy::checker::mysql::{MysqlChecker, Settings};
 use confd_haproxy::checker::{Checker, Fault, Health};
 use confd_haproxy::endpoint::Endpoint;
@@ -25,7 +24,8 @@ fn checker_of(server: &Endpoint, timeout: Duration) -> MysqlChecker {
         primary: server.clone(),
         user: "monitor".to_owned(),
         password: Secret::new("s3cret"),
-        secrecy: Secrecy::default(),
+        tls: None,
+        get_public_key: false,
         timeout,
         max_lag: 30,
         fallback: true,

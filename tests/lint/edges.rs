@@ -80,9 +80,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("hysteresis", &["checker", "endpoint"]),
     (
         "checker",
-        &[
-            "backend", "endpoint", "idle", "random", "resolve", "secret", "tls",
-        ],
+        &["backend", "endpoint", "random", "resolve", "secret", "tls"],
     ),
     (
         "store",
@@ -112,7 +110,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tls", &["endpoint"]),
     ("backoff", &[]),
     ("random", &[]),
-    ("idle", &[]),
     ("lib", &[]),
 ];
 

@@ -55,10 +55,9 @@ pub fn shows_others(process_list: &[Row], user: &str) -> bool {
 
 /// Whether `SHOW GRANTS` lists the PROCESS privilege on everything.
 pub fn grants_process(grants: &[Row]) -> bool {
-    let lines = grants
+    grants
         .iter()
-        .flat_map(|row| row.0.iter().filter_map(|(_, text)| text.as_deref()));
-    lines
+        .flat_map(Row::texts)
         .filter_map(|line| line.split_once(" ON *.* "))
         .any(|(privileges, _)| {
             let list = privileges.trim_start_matches("GRANT ");
@@ -95,10 +94,10 @@ mod tests {
     use super::*;
 
     fn row(columns: &[(&str, &str)]) -> Row {
-        Row(columns
+        columns
             .iter()
             .map(|(n, v)| ((*n).to_owned(), Some((*v).to_owned())))
-            .collect())
+            .collect()
     }
 
     fn source() -> Endpoint {

@@ -3,17 +3,18 @@
 
 use std::io;
 
-use mysql::mysql_common::constants::CapabilityFlags;
-use mysql::mysql_common::crypto;
-use mysql::mysql_common::io::ParseBuf;
-use mysql::mysql_common::packets::{
+use mysql_common::constants::CapabilityFlags;
+use mysql_common::crypto;
+use mysql_common::io::ParseBuf;
+use mysql_common::packets::{
     AuthPlugin, AuthPluginData, HandshakePacket, HandshakeResponse, SslRequest,
 };
-use mysql::mysql_common::proto::MySerialize;
+use mysql_common::proto::MySerialize;
 
+use crate::checker::Trouble;
 use crate::checker::failure::Failure;
-use crate::checker::mysql::failure::of_refusal;
-use crate::checker::mysql::packet::{MAX_PACKET, frame, refusal};
+use crate::checker::mysql::failure::{code, of_refusal};
+use crate::checker::mysql::packet::{MAX_PACKET, Refusal, frame, refusal};
 use crate::secret::Secret;
 
 /// What is wanted of the connection: rows as texts, errors with numbers, and the way of logging in
@@ -52,16 +53,17 @@ pub struct Account {
     pub get_public_key: bool,
 }
 
-/// A login under way.
-#[derive(Debug)]
+/// A login under way; it begins with the server's greeting.
+#[derive(Debug, Default)]
 pub struct Login {
     stage: Stage,
     /// What the password is mixed with.
     nonce: Vec<u8>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Stage {
+    #[default]
     Greeting,
     Answer,
     PublicKey,
@@ -81,21 +83,13 @@ pub enum Next {
 }
 
 impl Login {
-    /// Waits for the greeting.
-    pub fn new() -> Login {
-        Login {
-            stage: Stage::Greeting,
-            nonce: Vec::new(),
-        }
-    }
-
     /// Takes a packet. `number` is that of the packet to be sent next.
     ///
     /// # Errors
     /// When the server does not let us in, or what it says is not the protocol.
     pub fn hear(&mut self, packet: &[u8], account: &Account, number: u8) -> Result<Next, Failure> {
         match (self.stage, packet) {
-            (_, [0xff, rest @ ..]) => Err(of_refusal(&refusal(rest))),
+            (_, [0xff, rest @ ..]) => Err(refused(&refusal(rest), account)),
             (Stage::Greeting, _) => self.greeted(packet, account, number),
             (_, [0x00, ..]) => Ok(Next::In),
             (_, [0xfe]) => Err(unwilling("mysql_old_password")),
@@ -108,12 +102,7 @@ impl Login {
         }
     }
 
-    fn greeted(
-        &mut self,
-        packet: &[u8],
-        account: &Account,
-        number: u8,
-    ) -> Result<Next, Failure> {
+    fn greeted(&mut self, packet: &[u8], account: &Account, number: u8) -> Result<Next, Failure> {
         let greeting: HandshakePacket<'_> = ParseBuf(packet).parse(()).map_err(not_parsed)?;
         let offered = greeting.capabilities();
         if !offered.contains(NEEDED) {
@@ -183,9 +172,7 @@ impl Login {
             Some(AuthPluginData::Native(proof)) => proof.to_vec(),
             Some(AuthPluginData::Sha2(proof)) => proof.to_vec(),
             Some(AuthPluginData::Ed25519(proof)) => proof.to_vec(),
-            Some(AuthPluginData::Old(_) | AuthPluginData::Clear(_)) | None => Vec::new(),
-            #[expect(unreachable_patterns, reason = "there are more with other features")]
-            Some(_) => Vec::new(),
+            Some(_) | None => Vec::new(),
         })
     }
 
@@ -224,6 +211,17 @@ fn first_plugin<'a>(greeting: &'a HandshakePacket<'_>) -> AuthPlugin<'a> {
         Some(AuthPlugin::CachingSha2Password) => AuthPlugin::CachingSha2Password,
         Some(AuthPlugin::Ed25519) => AuthPlugin::Ed25519,
         Some(_) | None => AuthPlugin::MysqlNativePassword,
+    }
+}
+
+/// Some servers say "denied" to whoever comes without TLS where they want it.
+fn refused(refusal: &Refusal, account: &Account) -> Failure {
+    let failure = of_refusal(refusal);
+    match &failure {
+        Failure::Unknown(Trouble(text)) if !account.tls && refusal.code == code::ACCESS_DENIED => {
+            Failure::trouble(format!("{text}; where TLS is wanted, use tls=on"))
+        }
+        Failure::Unknown(_) | Failure::Down(_) => failure,
     }
 }
 

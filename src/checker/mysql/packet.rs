@@ -1,7 +1,7 @@
 //! Packets of the MySQL protocol: their frames, and the few shapes that a checker reads itself. The
 //! sources are "Client/Server Protocol" of MySQL's and of MariaDB's documentation. No I/O.
 
-use mysql::mysql_common::io::ParseBuf;
+use mysql_common::io::ParseBuf;
 
 use crate::checker::failure::Failure;
 
@@ -117,7 +117,9 @@ pub fn column_count(packet: &[u8]) -> Result<usize, Failure> {
 pub fn column_name(packet: &[u8]) -> Result<String, Failure> {
     let mut rest = ParseBuf(packet);
     let mut part = || rest.checked_eat_lenenc_str();
-    let name = (0..4).try_for_each(|_| part().map(drop)).and_then(|()| part());
+    let name = (0..4)
+        .try_for_each(|_| part().map(drop))
+        .and_then(|()| part());
     let name = name.ok_or_else(|| Failure::protocol("a column of its answer has no name"))?;
     Ok(String::from_utf8_lossy(name).into_owned())
 }
@@ -154,7 +156,10 @@ mod tests {
                 taken += HEADER + content.len();
             }
             assert_eq!(frames.taken(), taken);
-            assert_eq!(usize::from(number), usize::from(end >= 7) + usize::from(end >= 11));
+            assert_eq!(
+                usize::from(number),
+                usize::from(end >= 7) + usize::from(end >= 11)
+            );
         }
         assert!(Frames::new(&heard).next(&mut 1).is_err());
         let huge = [0xff, 0xff, 0xff, 0];

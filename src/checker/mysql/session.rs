@@ -1,24 +1,21 @@
-//! One conversation with one server: connect, ask, read rows. Runs in a probe's thread.
+//! One conversation with one server: log in, ask, make facts of the rows. No I/O.
 
-use std::time::{Duration, Instant};
+use std::sync::Arc;
 
-use mysql::prelude::Queryable;
-use mysql::{Conn, Error, LocalInfileHandler, OptsBuilder, Value};
-
-use crate::checker::dial::Dial;
-use crate::checker::failure::{Failure, twice_if_reset};
+use crate::checker::Fault;
+use crate::checker::failure::Failure;
+use crate::checker::mysql::client::{Client, Event, QUIT};
 use crate::checker::mysql::discovery::{self, Discovery};
-use crate::checker::mysql::failure::{code, failure};
-use crate::checker::mysql::secrecy::Secrecy;
+use crate::checker::mysql::failure::{code, of_refusal};
+use crate::checker::mysql::login;
+use crate::checker::mysql::packet::Refusal;
 use crate::checker::mysql::status::{Channel, Row};
-use crate::checker::{Fault, Trouble};
+use crate::checker::talk::{Step, Talk};
 use crate::endpoint::Endpoint;
-use crate::secret::Secret;
+use crate::tls;
 
-/// No answer of ours is larger; a server that announces more is not believed.
-const MAX_PACKET: usize = 4 << 20;
-/// Rows of one answer. A process list may be long; nothing else is.
-const MAX_ROWS: usize = 100_000;
+/// Bytes that a server may say in one conversation; a process list is the longest part of it.
+const LIMIT: usize = 32 << 20;
 /// What the status takes: in MariaDB from 10.5 on, and elsewhere.
 const STATUS_GRANTS: [&str; 2] = ["SLAVE MONITOR", "REPLICATION CLIENT"];
 /// What the list of replicas takes: in MariaDB from 10.5 on, and elsewhere.
@@ -35,7 +32,7 @@ pub enum Dialect {
     Slave,
 }
 
-/// What a probe is to find out.
+/// What is to be found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// How replication is.
@@ -44,23 +41,13 @@ pub enum Want {
     Topology,
 }
 
-/// Whom to ask, and how.
-#[derive(Debug, Clone)]
-pub struct Question {
-    /// The server.
-    pub server: Endpoint,
-    /// What to find out.
-    pub want: Want,
-    /// The monitor account.
-    pub user: String,
-    /// Its password.
-    pub password: Secret,
-    /// How the connection is encrypted.
-    pub secrecy: Secrecy,
-    /// The dialect that the server spoke last time.
-    pub dialect: Option<Dialect>,
-    /// The time for all of it.
-    pub timeout: Duration,
+/// How to reach the servers of a tag, all in the same way.
+#[derive(Debug)]
+pub struct Way {
+    /// Whom to log in as.
+    pub account: login::Account,
+    /// What encrypts connections.
+    pub tls: Option<tls::Client>,
 }
 
 /// What a server said of itself.
@@ -76,15 +63,41 @@ pub struct Facts {
     pub dialect: Dialect,
 }
 
-/// An answer, and the connection it came over.
+/// The conversation.
 #[derive(Debug)]
-pub struct Answer {
-    /// When the question was put.
-    pub asked_at: Instant,
-    /// What the server said.
-    pub facts: Result<Facts, Failure>,
-    /// The connection, still good, if the facts are.
-    pub conn: Option<Conn>,
+pub struct Ask {
+    way: Arc<Way>,
+    server: Endpoint,
+    want: Want,
+    /// The dialect that the server spoke last time.
+    known: Option<Dialect>,
+    client: Client,
+    asked: Asked,
+    found: Found,
+}
+
+/// The statement that is being answered.
+#[derive(Debug)]
+enum Asked {
+    Nothing,
+    /// The status, in this dialect; these are left to be tried.
+    Status(Dialect, Vec<Dialect>),
+    Id,
+    Replicas,
+    Processes,
+    Grants,
+}
+
+/// What was found out so far.
+#[derive(Debug)]
+struct Found {
+    dialect: Dialect,
+    channels: Vec<Channel>,
+    server_id: Option<u64>,
+    /// The registered replicas, and the grant that was lacking to see them.
+    registered: Vec<Row>,
+    denied: Option<String>,
+    processes: Vec<Row>,
 }
 
 impl Dialect {
@@ -106,187 +119,195 @@ impl Dialect {
     }
 }
 
-impl Question {
-    /// Asks.
-    pub fn ask(&self, dial: &Dial) -> Answer {
-        let asked_at = Instant::now();
-        let due = asked_at + self.timeout;
-        match twice_if_reset(|_| self.ask_once(dial, due)) {
-            Ok((facts, conn)) => Answer {
-                asked_at,
-                facts: Ok(facts),
-                conn: Some(conn),
-            },
-            Err(failure) => Answer {
-                asked_at,
-                facts: Err(failure),
-                conn: None,
-            },
+impl Ask {
+    /// Asks `server`, which spoke this dialect last time if that is known.
+    pub fn new(way: &Arc<Way>, server: &Endpoint, want: Want, known: Option<Dialect>) -> Ask {
+        Ask {
+            way: Arc::clone(way),
+            server: server.clone(),
+            want,
+            known,
+            client: Client::default(),
+            asked: Asked::Nothing,
+            found: Found::nothing(),
         }
     }
 
-    fn ask_once(&self, dial: &Dial, due: Instant) -> Result<(Facts, Conn), Failure> {
-        // The driver would try only the first address of a name.
-        let mut conn = dial.each(due, |address, share| {
-            let options = self.secrecy.apply(self.options(share), dial, address)?;
-            Conn::new(options).map_err(|error| self.failure(&error))
-        })?;
-        let facts = self.facts(&mut conn)?;
-        Ok((facts, conn))
+    /// Asks for the status. A remembered dialect comes first, so that a check is one statement.
+    fn begin_to_ask(&mut self) -> Step<Facts> {
+        let others = Dialect::ALL.into_iter().filter(|d| Some(*d) != self.known);
+        let mut dialects: Vec<Dialect> = self.known.into_iter().chain(others).collect();
+        let first = dialects.remove(0);
+        self.put(first.status_statement(), Asked::Status(first, dialects))
     }
 
-    /// Every option here is one that the driver has wrong, or open-ended, by default.
-    fn options(&self, timeout: Duration) -> OptsBuilder {
-        OptsBuilder::new()
-            .tcp_port(self.server.port.get())
-            .user(Some(&self.user))
-            .pass(Some(self.password.expose()))
-            .prefer_socket(false)
-            .max_allowed_packet(Some(MAX_PACKET))
-            .stmt_cache_size(0)
-            .tcp_connect_timeout(Some(timeout))
-            .read_timeout(Some(timeout))
-            .write_timeout(Some(timeout))
-            .local_infile_handler(Some(LocalInfileHandler::new(|_, _| {
-                Err(std::io::Error::other("the server asked for a local file"))
-            })))
+    fn put(&mut self, statement: &str, asked: Asked) -> Step<Facts> {
+        self.asked = asked;
+        Step::Say(self.client.ask(statement))
     }
 
-    fn facts(&self, conn: &mut Conn) -> Result<Facts, Failure> {
-        let (dialect, rows) = self.status(conn)?;
-        let channels: Result<Vec<Channel>, String> = rows.iter().map(Channel::from_row).collect();
-        let channels = channels.map_err(|e| Failure::Unknown(Trouble(e)))?;
-        let topology = self.want == Want::Topology;
-        let server_id = match topology || channels.is_empty() {
-            true => Some(self.server_id(conn)?),
-            false => None,
-        };
-        let discovery = match topology {
-            true => Some(self.discover(conn, dialect)?),
-            false => None,
-        };
-        Ok(Facts {
-            channels,
-            server_id,
-            discovery,
-            dialect,
-        })
-    }
-
-    /// The status rows, in the first dialect that the server understands. A remembered one comes
-    /// first, so that a check is one statement.
-    fn status(&self, conn: &mut Conn) -> Result<(Dialect, Vec<Row>), Failure> {
-        let mut refusal = None;
-        let others = Dialect::ALL
-            .into_iter()
-            .filter(|d| Some(*d) != self.dialect);
-        for dialect in self.dialect.into_iter().chain(others) {
-            match rows(conn, dialect.status_statement()) {
-                Ok(rows) => return Ok((dialect, rows)),
-                Err(error) if has_code(&error, code::PARSE_ERROR) => refusal = Some(error),
-                Err(error) if has_code(&error, code::SPECIFIC_ACCESS_DENIED) => {
-                    let advice = self.grant_advice(&needed(&error, STATUS_GRANTS));
-                    return Err(Failure::Unknown(Trouble(advice)));
+    fn answered(&mut self, answer: Result<Vec<Row>, Refusal>) -> Result<Step<Facts>, Failure> {
+        match std::mem::replace(&mut self.asked, Asked::Nothing) {
+            Asked::Nothing => Err(Failure::protocol("it answers without being asked")),
+            Asked::Status(dialect, others) => self.status(answer, dialect, others),
+            Asked::Id => self.id(&answer.map_err(|e| of_refusal(&e))?),
+            Asked::Replicas => self.replicas(answer),
+            Asked::Processes => {
+                self.found.processes = answer.map_err(|e| of_refusal(&e))?;
+                match discovery::shows_others(&self.found.processes, self.user()) {
+                    true => Ok(self.topology(true)),
+                    false => Ok(self.put("SHOW GRANTS", Asked::Grants)),
                 }
-                Err(error) => return Err(self.failure(&error)),
+            }
+            Asked::Grants => {
+                let grants = answer.map_err(|e| of_refusal(&e))?;
+                Ok(self.topology(discovery::grants_process(&grants)))
             }
         }
-        let text = refusal.map(|e| e.to_string()).unwrap_or_default();
-        Err(Failure::Unknown(Trouble(format!(
-            "it knows no statement for its status: {text}"
-        ))))
     }
 
-    fn server_id(&self, conn: &mut Conn) -> Result<u64, Failure> {
-        let rows = rows(conn, "SELECT @@server_id AS id").map_err(|e| self.failure(&e))?;
-        let id = rows.first().and_then(|row| row.text(&["id"]).parse().ok());
-        id.ok_or_else(|| Failure::Down(Fault::Protocol("it has no server_id".to_owned())))
-    }
-
-    fn discover(&self, conn: &mut Conn, dialect: Dialect) -> Result<Discovery, Failure> {
-        let (registered, denied) = match rows(conn, dialect.replicas_statement()) {
-            Ok(rows) => (rows, None),
-            Err(error) if has_code(&error, code::SPECIFIC_ACCESS_DENIED) => (
-                Vec::new(),
-                Some(self.grant_advice(&needed(&error, REPLICAS_GRANTS))),
-            ),
-            Err(error) if has_code(&error, code::PARSE_ERROR) => (Vec::new(), None),
-            Err(error) => return Err(self.failure(&error)),
+    fn status(
+        &mut self,
+        answer: Result<Vec<Row>, Refusal>,
+        dialect: Dialect,
+        mut others: Vec<Dialect>,
+    ) -> Result<Step<Facts>, Failure> {
+        let rows = match answer {
+            Ok(rows) => rows,
+            Err(error) if error.code == code::PARSE_ERROR => {
+                if others.is_empty() {
+                    let text = format!("it knows no statement for its status: {}", error.message);
+                    return Err(Failure::trouble(text));
+                }
+                let next = others.remove(0);
+                return Ok(self.put(next.status_statement(), Asked::Status(next, others)));
+            }
+            Err(error) if error.code == code::SPECIFIC_ACCESS_DENIED => {
+                let advice = self.grant_advice(needed(&error, STATUS_GRANTS));
+                return Err(Failure::trouble(advice));
+            }
+            Err(error) => return Err(of_refusal(&error)),
         };
-        let list = rows(conn, "SHOW PROCESSLIST").map_err(|e| self.failure(&e))?;
-        let sees_all = discovery::shows_others(&list, &self.user)
-            || discovery::grants_process(&rows(conn, "SHOW GRANTS").map_err(|e| self.failure(&e))?);
-        let mut replicas = discovery::registered(&registered, &self.server);
-        replicas.append(&mut discovery::dumping(&list, &self.server));
+        let channels: Result<Vec<Channel>, String> = rows.iter().map(Channel::from_row).collect();
+        self.found.channels = channels.map_err(Failure::trouble)?;
+        self.found.dialect = dialect;
+        match self.want == Want::Topology || self.found.channels.is_empty() {
+            true => Ok(self.put("SELECT @@server_id AS id", Asked::Id)),
+            false => Ok(self.found(None)),
+        }
+    }
+
+    fn id(&mut self, rows: &[Row]) -> Result<Step<Facts>, Failure> {
+        let id = rows.first().and_then(|row| row.text(&["id"]).parse().ok());
+        if id.is_none() {
+            return Err(Failure::Down(Fault::Protocol(
+                "it has no server_id".to_owned(),
+            )));
+        }
+        self.found.server_id = id;
+        match self.want {
+            Want::Topology => {
+                Ok(self.put(self.found.dialect.replicas_statement(), Asked::Replicas))
+            }
+            Want::Status => Ok(self.found(None)),
+        }
+    }
+
+    fn replicas(&mut self, answer: Result<Vec<Row>, Refusal>) -> Result<Step<Facts>, Failure> {
+        match answer {
+            Ok(rows) => self.found.registered = rows,
+            Err(error) if error.code == code::SPECIFIC_ACCESS_DENIED => {
+                self.found.denied = Some(self.grant_advice(needed(&error, REPLICAS_GRANTS)));
+            }
+            Err(error) if error.code == code::PARSE_ERROR => {}
+            Err(error) => return Err(of_refusal(&error)),
+        }
+        Ok(self.put("SHOW PROCESSLIST", Asked::Processes))
+    }
+
+    fn topology(&mut self, sees_all: bool) -> Step<Facts> {
+        let processes = std::mem::take(&mut self.found.processes);
+        let mut replicas = discovery::registered(&self.found.registered, &self.server);
+        replicas.append(&mut discovery::dumping(&processes, &self.server));
+        let denied = self.found.denied.take();
         let hidden = match sees_all {
             false => Some(self.grant_advice("PROCESS")),
             // Somebody replicates, and the ports that they report cannot be seen.
-            true => denied.filter(|_| discovery::somebody_dumps(&list)),
+            true => denied.filter(|_| discovery::somebody_dumps(&processes)),
         };
-        Ok(Discovery { replicas, hidden })
+        self.found(Some(Discovery { replicas, hidden }))
+    }
+
+    fn found(&mut self, discovery: Option<Discovery>) -> Step<Facts> {
+        let found = std::mem::replace(&mut self.found, Found::nothing());
+        Step::Done(Facts {
+            channels: found.channels,
+            server_id: found.server_id,
+            discovery,
+            dialect: found.dialect,
+        })
     }
 
     fn grant_advice(&self, privilege: &str) -> String {
         format!(
             "user {user} lacks a privilege on {server}: GRANT {privilege} ON *.* TO '{user}'@'…'",
-            user = self.user,
+            user = self.user(),
             server = self.server,
         )
     }
 
-    fn failure(&self, error: &Error) -> Failure {
-        let failure = failure(error, self.timeout);
-        if let Failure::Unknown(Trouble(text)) = &failure
-            && self.secrecy.tls.is_none()
-            && has_code(error, code::ACCESS_DENIED)
-        {
-            return Failure::trouble(format!("{text}; where TLS is wanted, use tls=on"));
-        }
-        failure
+    fn user(&self) -> &str {
+        &self.way.account.user
     }
 }
 
-fn has_code(error: &Error, code: u16) -> bool {
-    matches!(error, Error::MySqlError(e) if e.code == code)
+impl Talk for Ask {
+    type Facts = Facts;
+    const LIMIT: usize = LIMIT;
+    const TLS_FIRST: bool = false;
+    const GOODBYE: &'static [u8] = QUIT;
+
+    fn tls(&self) -> Option<&tls::Client> {
+        self.way.tls.as_ref()
+    }
+
+    fn begin(&mut self) -> Result<Vec<u8>, Failure> {
+        self.client = Client::default();
+        self.asked = Asked::Nothing;
+        self.found = Found::nothing();
+        Ok(Vec::new())
+    }
+
+    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Facts>, Failure> {
+        match self.client.hear(heard, &self.way.account)? {
+            None => Ok(Step::Listen),
+            Some(Event::Say(words)) => Ok(Step::Say(words)),
+            Some(Event::Secure(first, then)) => Ok(Step::Secure { first, then }),
+            Some(Event::In) => Ok(self.begin_to_ask()),
+            Some(Event::Answer(answer)) => self.answered(answer),
+        }
+    }
+}
+
+impl Found {
+    fn nothing() -> Found {
+        Found {
+            dialect: Dialect::Slave,
+            channels: Vec::new(),
+            server_id: None,
+            registered: Vec::new(),
+            denied: None,
+            processes: Vec::new(),
+        }
+    }
 }
 
 /// The privilege to ask for: the first of these that the server's message names, for the names
 /// differ from version to version; else the last.
-fn needed(error: &Error, privileges: [&'static str; 2]) -> String {
-    let text = error.to_string();
+fn needed(error: &Refusal, privileges: [&'static str; 2]) -> &'static str {
     let [first, last] = privileges;
-    (if text.contains(first) { first } else { last }).to_owned()
-}
-
-fn rows(conn: &mut Conn, statement: &str) -> Result<Vec<Row>, Error> {
-    let mut rows = Vec::new();
-    for row in conn.query_iter(statement)? {
-        if rows.len() == MAX_ROWS {
-            break;
-        }
-        rows.push(read_row(&row?));
-    }
-    Ok(rows)
-}
-
-fn read_row(row: &mysql::Row) -> Row {
-    let column = |(index, column): (usize, &mysql::Column)| {
-        let value = row.as_ref(index).and_then(text_of);
-        (column.name_str().into_owned(), value)
-    };
-    Row(row.columns_ref().iter().enumerate().map(column).collect())
-}
-
-/// In the text protocol everything is bytes or NULL.
-fn text_of(value: &Value) -> Option<String> {
-    match value {
-        Value::NULL => None,
-        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        Value::Int(_)
-        | Value::UInt(_)
-        | Value::Float(_)
-        | Value::Double(_)
-        | Value::Date(..)
-        | Value::Time(..) => Some(value.as_sql(true)),
+    match error.message.contains(first) {
+        true => first,
+        false => last,
     }
 }

@@ -1,10 +1,15 @@
 //! Rows of `SHOW … STATUS`, in both vocabularies, to the state of replication. Pure.
 
 use std::fmt;
+use std::sync::Arc;
 
-/// One row as the server sent it: column names and texts, `None` for NULL.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Row(pub Vec<(String, Option<String>)>);
+/// One row as the server sent it: column names, which all rows of an answer share, and texts, `None`
+/// for NULL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    names: Arc<[String]>,
+    values: Vec<Option<String>>,
+}
 
 /// One replication channel of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,11 +38,22 @@ pub enum Thread {
 }
 
 impl Row {
+    /// A row of these values, one for each name.
+    pub fn new(names: Arc<[String]>, values: Vec<Option<String>>) -> Row {
+        Row { names, values }
+    }
+
+    /// All texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.values.iter().flatten().map(String::as_str)
+    }
+
     /// The value under the first of these names that is there, whatever the case of its letters.
     /// The outer `None` is "no such column", the inner one NULL.
     pub fn get(&self, names: &[&str]) -> Option<Option<&str>> {
-        self.0
+        self.names
             .iter()
+            .zip(&self.values)
             .find(|(column, _)| names.iter().any(|name| name.eq_ignore_ascii_case(column)))
             .map(|(_, value)| value.as_deref())
     }
@@ -45,6 +61,13 @@ impl Row {
     /// The text under one of these names; empty for NULL and for no such column.
     pub fn text(&self, names: &[&str]) -> &str {
         self.get(names).flatten().unwrap_or_default()
+    }
+}
+
+impl FromIterator<(String, Option<String>)> for Row {
+    fn from_iter<I: IntoIterator<Item = (String, Option<String>)>>(columns: I) -> Row {
+        let (names, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        Row::new(names.into(), values)
     }
 }
 
@@ -131,10 +154,10 @@ mod tests {
     type Column = (&'static str, Option<&'static str>);
 
     fn row(columns: &[Column]) -> Row {
-        Row(columns
+        columns
             .iter()
             .map(|(n, v)| ((*n).to_owned(), v.map(str::to_owned)))
-            .collect())
+            .collect()
     }
 
     /// MariaDB 10.11, SHOW ALL SLAVES STATUS, the columns that matter among others.
@@ -191,11 +214,11 @@ mod tests {
 
     #[test]
     fn letter_case_of_columns_does_not_matter() {
-        let shouting: Vec<_> = mysql()
+        let shouting: Row = mysql()
             .into_iter()
             .map(|(n, v)| (n.to_uppercase(), v.map(str::to_owned)))
             .collect();
-        assert_eq!(Channel::from_row(&Row(shouting)).unwrap().lag, Some(7));
+        assert_eq!(Channel::from_row(&shouting).unwrap().lag, Some(7));
     }
 
     #[test]

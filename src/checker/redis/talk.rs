@@ -1,7 +1,7 @@
 //! The conversations with one Redis or one Sentinel, one round trip each.
 //!
 //! The crate writes commands and reads replies; the connection, its deadline and its limit are
-//! ours, so that neither a silent nor a dripping server holds a probe up.
+//! ours, so that neither a silent nor a dripping server holds a check up.
 
 use redis::{Cmd, RedisError, ServerError, Value, cmd, parse_redis_value};
 

@@ -50,7 +50,7 @@ fn row(file: &str, state: &str) -> Row {
         old.unwrap_or_else(|| panic!("{state} has a column {column} that no row has"))
             .1 = value;
     }
-    Row(columns)
+    columns.into_iter().collect()
 }
 
 /// What every version's row of a state is read as.
