@@ -79,7 +79,7 @@ fn a_memcached_that_talks_nonsense_has_a_health_and_ends_nobody() {
         let peer = Replay::start();
         let server: Endpoint = peer.endpoint.parse().unwrap();
         run("memcached", |random| {
-            peer.mutate(random, &recordings, anything);
+            peer.mutate(random, &recordings);
             let mut checker = MemcachedChecker::new(memcached::Settings {
                 servers: vec![server.clone()],
                 flush: random.one_in(2),
@@ -100,8 +100,8 @@ fn a_redis_or_a_sentinel_that_talks_nonsense_has_a_health_and_ends_nobody() {
         let (peer, watcher) = (Replay::start(), Replay::start());
         let server: Endpoint = peer.endpoint.parse().unwrap();
         run("redis", |random| {
-            peer.mutate(random, &servers, anything);
-            watcher.mutate(random, &sentinels, anything);
+            peer.mutate(random, &servers);
+            watcher.mutate(random, &sentinels);
             let with_sentinel = random.one_in(2);
             let mut checker = RedisChecker::new(redis::Settings {
                 servers: vec![server.clone()],
@@ -130,7 +130,7 @@ fn an_haproxy_that_talks_nonsense_is_an_error_and_never_a_success() {
     let peer = Replay::start();
     let runtime = Runtime::parse(&peer.endpoint).unwrap();
     run("haproxy", |random| {
-        peer.mutate(random, &recordings, anything);
+        peer.mutate(random, &recordings);
         let change = ServerChange {
             proxy: "a".to_owned(),
             server: "s".to_owned(),
@@ -157,10 +157,6 @@ fn in_time(check: impl FnOnce() -> Health) -> Health {
     let took = started.elapsed();
     assert!(took < TIMEOUT * 2 + SLACK, "{took:?}: {health}");
     health
-}
-
-fn anything(_: &Turns) -> bool {
-    true
 }
 
 /// A recording with the payloads of some packets changed, and their lengths right again: most

@@ -52,10 +52,6 @@ fn listing(random: &mut Random) -> Turns {
     vec![Vec::new(), (head + &body).into_bytes()]
 }
 
-fn anything(_: &Turns) -> bool {
-    true
-}
-
 #[test]
 fn a_consul_that_talks_nonsense_gives_an_error_or_a_value_that_is_one() {
     let recordings = [recording("consul-key"), recording("consul-prefix")];
@@ -67,7 +63,7 @@ fn a_consul_that_talks_nonsense_gives_an_error_or_a_value_that_is_one() {
         proxy_port: parse_port("13351").unwrap(),
     };
     run("consul-key", |random| {
-        peer.mutate(random, &recordings, anything);
+        peer.mutate(random, &recordings);
         let store = Consul::new(settings(&peer)).unwrap();
         for _ in 0..1 + random.below(3) {
             match store.read(&key) {
@@ -92,7 +88,7 @@ fn keys_that_a_consul_makes_up_put_no_line_into_a_file() {
     let mut entries = Entries::default();
     run("consul-prefix", |random| {
         match random.one_in(2) {
-            true => peer.mutate(random, &recordings, anything),
+            true => peer.mutate(random, &recordings),
             false => peer.say(listing(random)),
         }
         let reader = PrefixReader::new(settings(&peer), "haproxy").unwrap();

@@ -175,3 +175,6 @@ impl Client {
         Ok(None)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,9 +45,6 @@ impl<'a> Frames<'a> {
             return Ok(None);
         };
         let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
-        if order != number {
-            return Err(Failure::protocol("its packets are out of order"));
-        }
         if length > MAX_PACKET {
             return Err(Failure::protocol(format!(
                 "it announces a packet of {length} bytes"
@@ -56,8 +53,13 @@ impl<'a> Frames<'a> {
         let Some(content) = rest.get(..length) else {
             return Ok(None);
         };
+        // What ends a session unasked has a number of its own.
+        let is_refusal = content.first() == Some(&0xff);
+        if order != number && !is_refusal {
+            return Err(Failure::protocol("its packets are out of order"));
+        }
         self.taken += HEADER + length;
-        *number = number.wrapping_add(1);
+        *number = order.wrapping_add(1);
         Ok(Some(content))
     }
 

@@ -258,7 +258,7 @@ mod tests {
     use super::*;
 
     fn failure(reply: &str) -> Failure {
-        match redis::parse_redis_value(format!("-{reply}\r\n").as_bytes()) {
+        match parse_redis_value(format!("-{reply}\r\n").as_bytes()) {
             Ok(Value::ServerError(error)) => of_server(&error),
             other => panic!("{reply}: {other:?}"),
         }
