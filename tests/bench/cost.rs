@@ -6,17 +6,18 @@ use std::thread;
 use crate::Bench;
 use crate::figures::{Figures, Unit};
 use crate::peers::{FLOOR, PERL, Peers};
-use crate::scene::section;
+use crate::scene::{KEY, section};
 use crate::stage::Stage;
 use crate::support::checker::{Checker, CheckerBuilder, binary};
 use crate::support::haproxy::HaProxy;
-use crate::support::seconds;
-use crate::support::{free_port, program};
+use crate::support::{free_port, program, seconds, wait_until};
 use crate::table::{Line, Theirs};
 use crate::watch::{cpu_time, wait_for_next};
 
 const CPU: Unit = Unit("µs");
 const INSTRUCTIONS: Unit = Unit("thousand");
+const CPU_TIME: &str = "CPU time of a";
+const WITH_FILES: &str = "the floor with a file read and a line written";
 /// Said once in each check.
 const OK: &str = "is ok";
 /// Checks of a round at 20 a second, and at one a second.
@@ -30,6 +31,8 @@ enum Who {
     Consul,
     Store,
     Floor,
+    /// The floor, which also reads a file and writes a line, as a cycle does.
+    FloorAndFiles,
     Original,
 }
 
@@ -47,9 +50,8 @@ pub fn measure(bench: &Bench) -> Vec<Line> {
     drop(scene.start(Who::Consul, None, 1000));
     let mut lines = Vec::new();
     for (interval, checks) in INTERVALS.into_iter().zip(CHECKS) {
-        lines.extend(scene.cpu(interval, checks, bench.rounds(5)));
+        lines.extend(scene.cpu(interval, checks, bench.rounds(4)));
     }
-    lines.push(scene.haproxy(bench.rounds(3)));
     lines.extend(scene.instructions());
     lines
 }
@@ -89,7 +91,7 @@ impl Scene<'_> {
                     .args(["--store", &format!("{dir}/keys.json")])
                     .start()
             }
-            Who::Floor => {
+            Who::Floor | Who::FloorAndFiles => {
                 let floor = self.peers.tool("floor");
                 let builder = match words.split_first() {
                     None => CheckerBuilder::of("floor", floor),
@@ -97,7 +99,12 @@ impl Scene<'_> {
                         .args(rest)
                         .arg(floor),
                 };
-                self.asked(builder, interval).start()
+                let keys = builder.dir().join("keys.json");
+                let file = (who == Who::FloorAndFiles).then_some(keys);
+                let keys = &self.stage.consul.value(KEY);
+                self.asked(builder.file("keys.json", keys), interval)
+                    .args(file)
+                    .start()
             }
             Who::Original => {
                 let builder = self.peers.original().expect("it is given").conf(&conf);
@@ -123,8 +130,9 @@ impl Scene<'_> {
             (interval == 1000 && self.peers.original().is_some()).then_some(Who::Original);
         let all = [
             Some(Who::Consul),
-            Some(Who::Store),
             Some(Who::Floor),
+            Some(Who::Store),
+            Some(Who::FloorAndFiles),
             original,
         ];
         let mut seen = Vec::new();
@@ -150,35 +158,28 @@ impl Scene<'_> {
             let values: Vec<f64> = values.collect();
             (!values.is_empty()).then(|| Figures::new(CPU, values))
         };
-        let floor = || Theirs::given(of(Who::Floor));
+        let theirs = |who| Theirs::given(of(who));
         let ours = |who| of(who).expect("rounds");
         let rate = match interval {
             1000 => "1 s",
             _ => "50 ms",
         };
+        let store = &format!("{CPU_TIME} cycle of `run --store`, every {rate}");
+        let consul = &format!("{CPU_TIME} cycle with Consul, every {rate}");
+        let line =
+            |what, who, peer, other| Line::new(what, ours(who), peer, theirs(other)).quoted();
         let mut lines = vec![
-            Line::new(
-                &format!("CPU time of a MySQL check, every {rate}"),
-                ours(Who::Store),
-                FLOOR,
-                floor(),
-            )
-            .quoted(),
-            Line::new(
-                &format!("CPU time of a cycle with Consul, every {rate}"),
-                ours(Who::Consul),
-                FLOOR,
-                floor(),
-            )
-            .quoted(),
+            line(store, Who::Store, FLOOR, Who::Floor),
+            line(store, Who::Store, WITH_FILES, Who::FloorAndFiles),
+            line(consul, Who::Consul, FLOOR, Who::Floor),
         ];
         if interval == 1000 {
-            lines.push(Line::new(
-                &format!("CPU time of a cycle with Consul, every {rate}"),
-                ours(Who::Consul),
-                PERL,
-                Theirs::given(of(Who::Original)),
-            ));
+            let perl = theirs(Who::Original);
+            lines.push(Line::new(consul, ours(Who::Consul), PERL, perl));
+        } else {
+            let own = Theirs::Measured(self.haproxy(rounds));
+            let peer = "HAProxy's own check, which asks nothing";
+            lines.push(Line::new(store, ours(Who::Store), peer, own));
         }
         lines
     }
@@ -195,7 +196,7 @@ impl Scene<'_> {
     }
 
     /// HAProxy's own check, which logs in and asks nothing.
-    fn haproxy(&self, rounds: usize) -> Line {
+    fn haproxy(&self, rounds: usize) -> Figures {
         let sections = format!(
             "listen own\n    bind 127.0.0.1:{}\n    option mysql-check user plain\n    \
              server one {} check inter 50ms\n",
@@ -203,19 +204,20 @@ impl Scene<'_> {
             self.stage.current()
         );
         let haproxy = HaProxy::start(&sections);
+        wait_until("the server is up", seconds(5), || {
+            haproxy.ask("show stat").lines().any(|line| {
+                line.starts_with("own,one,") && line.contains(",UP,") && line.contains(",L7OK,")
+            })
+        });
         let info = haproxy.ask("show info");
         let pid = info.lines().find_map(|line| line.strip_prefix("Pid: "));
         let pid = pid.and_then(|text| text.parse().ok()).expect("a worker");
         let values = (0..rounds).map(|_| {
             let before = cpu_time(self.peers, pid);
-            thread::sleep(seconds(2));
-            (cpu_time(self.peers, pid) - before) / 40.0
+            thread::sleep(seconds(1));
+            (cpu_time(self.peers, pid) - before) / 20.0
         });
-        let theirs = Theirs::Measured(Figures::new(CPU, values));
-        let ours = (0..rounds).map(|_| self.window(Who::Store, 50, 40));
-        let what = "CPU time of a MySQL check, every 50 ms";
-        let peer = "HAProxy's own check, which asks nothing";
-        Line::new(what, Figures::new(CPU, ours), peer, theirs)
+        Figures::new(CPU, values)
     }
 
     /// By the processor's counter, or by valgrind of what is not the kernel's.
@@ -233,13 +235,19 @@ impl Scene<'_> {
         for kind in kinds {
             let figures = |who| Some(Figures::new(INSTRUCTIONS, [count(who, kind)? / 1e3]));
             let what = |of: &str| format!("{kind} of a {of}");
-            for (who, of) in [
-                (Who::Store, "MySQL check"),
-                (Who::Consul, "cycle with Consul"),
-            ] {
-                lines.push(match (figures(who), figures(Who::Floor)) {
+            let pairs = [
+                (
+                    Who::Store,
+                    "cycle of `run --store`",
+                    Who::FloorAndFiles,
+                    WITH_FILES,
+                ),
+                (Who::Consul, "cycle with Consul", Who::Floor, FLOOR),
+            ];
+            for (who, of, other, peer) in pairs {
+                lines.push(match (figures(who), figures(other)) {
                     (Some(ours), Some(theirs)) => {
-                        Line::new(&what(of), ours, FLOOR, Theirs::Measured(theirs))
+                        Line::new(&what(of), ours, peer, Theirs::Measured(theirs))
                     }
                     _ => Line::empty(&what(of), "not counted on this machine"),
                 });

@@ -1,10 +1,12 @@
 // The floor: the least that a client does for one check of a MySQL or MariaDB server. It connects,
 // reads the greeting, logs in by mysql_native_password, asks one statement, reads the rows, says
-// COM_QUIT and closes. One line for each check, as confd_haproxy writes.
+// COM_QUIT and closes. One line for each check, so that they can be counted. With a FILE it also does
+// what a cycle of confd_haproxy does around that: it reads the file before, and writes another line.
 //
-//   floor HOST PORT USER PASSWORD STATEMENT INTERVAL_MS
+//   floor HOST PORT USER PASSWORD STATEMENT INTERVAL_MS [FILE]
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -146,13 +148,26 @@ static void check(const struct sockaddr_in *server, char **words) {
     close(sock);
 }
 
+// As long as a line of confd_haproxy's log is.
+static const char LINE[] =
+    "2026-11-24T03:13:08.659+00:00 INFO  [slave3301] connect to 10.0.21.7, 3301, monitor, xxxxxxxx\n";
+
+static void look_at(const char *path) {
+    static char text[4096];
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0 || read(file, text, sizeof text) < 0) fail(path);
+    close(file);
+    if (write(1, LINE, sizeof LINE - 1) < 0) exit(1);
+}
+
 int main(int count, char **words) {
-    if (count != 7 || strlen(words[3]) > 60 || strlen(words[5]) > 200) return 2;
+    if (count < 7 || count > 8 || strlen(words[3]) > 60 || strlen(words[5]) > 200) return 2;
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(words[2]))};
     inet_pton(AF_INET, words[1], &server.sin_addr);
     long interval = atol(words[6]);
     const struct timespec pause = {interval / 1000, interval % 1000 * 1000000};
     for (;;) {
+        if (count == 8) look_at(words[7]);
         check(&server, words);
         if (write(1, "is ok\n", 6) != 6) return 1;
         nanosleep(&pause, NULL);

@@ -67,9 +67,9 @@ fn memcached(bench: &Bench) -> Vec<Line> {
         wait_for_more_ok(&checker, 2);
         took
     };
-    let kills = (0..bench.rounds(5)).map(|_| round(&Memcached::kill, &Memcached::restart));
+    let kills = (0..bench.rounds(4)).map(|_| round(&Memcached::kill, &Memcached::restart));
     let kills = Line::alone("memcached: kill, to the key", figures(kills));
-    let hangs = (0..bench.rounds(3)).map(|_| round(&Memcached::stop, &Memcached::cont));
+    let hangs = (0..bench.rounds(2)).map(|_| round(&Memcached::stop, &Memcached::cont));
     let hangs = Line::alone("memcached: hang, to the key", figures(hangs));
     vec![kills, hangs]
 }
@@ -109,9 +109,9 @@ fn redis(bench: &Bench) -> Vec<Line> {
         // The fixture looks every 10 ms, and so may be later than the checker.
         (moved - start, moved.saturating_duration_since(agreed))
     };
-    let kills = (0..bench.rounds(4)).map(|_| round(&Redis::kill, &Redis::restart));
+    let kills = (0..bench.rounds(3)).map(|_| round(&Redis::kill, &Redis::restart));
     let mut lines = rows("kill", kills.unzip()).to_vec();
-    let hangs = (0..bench.rounds(3)).map(|_| round(&Redis::stop, &Redis::cont));
+    let hangs = (0..bench.rounds(2)).map(|_| round(&Redis::stop, &Redis::cont));
     lines.extend(rows("hang", hangs.unzip()));
     lines
 }

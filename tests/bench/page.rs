@@ -49,9 +49,10 @@ const METHOD: &str = "
 - *To the port*: the first greeting of the other replica, which is known by its version. The application
   tries every 5 ms and waits 250 ms. *never*: not within 15 s.
 - *CPU time* is user and system time of the whole process by the kernel's clock, its ended threads too,
-  from the end of one check to the end of a later one. *A MySQL check* is all that `run --store` does in a
-  cycle, so the look at its file and the log's two lines count as ours; *a cycle with Consul* is what
-  checkmysqlslave does. At one check a second the caches are cold, which is what users have.
+  from the end of one check to the end of a later one. A cycle of `run --store` is a MySQL check, a look
+  at a file of some hundred bytes, and two lines in the log; the second floor does all of that, so its
+  line is the one that compares checks. A cycle with Consul is what checkmysqlslave does. At one check
+  a second the caches are cold, which is what users have.
 - *Instructions* are counted by `perf`; on a machine without such a counter by valgrind, which sees
   nothing of the kernel's.
 - *RSS* counts the pages of the binary that are in use. All tags look at the same replica.

@@ -50,7 +50,11 @@ impl Peers {
     /// The original's checker, still without options.
     pub fn original(&self) -> Option<CheckerBuilder> {
         let script = self.original.as_ref()?;
-        Some(CheckerBuilder::of("original", program("perl")).arg(script))
+        let builder = CheckerBuilder::of("original", program("perl")).arg(script);
+        let dir = builder.dir().display().to_string();
+        // Perl keeps back what it writes into a file, else.
+        let builder = builder.file("AtOnce.pm", "package AtOnce;\n$| = 1;\n1;\n");
+        Some(builder.env("PERL5LIB", &dir).env("PERL5OPT", "-MAtOnce"))
     }
 
     pub fn confd_path(&self) -> Option<&Path> {

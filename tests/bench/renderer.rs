@@ -1,5 +1,6 @@
 //! The renderer: from a key that changes to the new file in its place.
 
+use std::cell::RefCell;
 use std::fmt::Write;
 use std::fs;
 use std::io::Write as _;
@@ -52,13 +53,14 @@ fn by_consul(bench: &Bench, tags: usize) -> Vec<Line> {
         "-node".to_owned(),
         consul.endpoint(),
     ];
-    let floor = std::cell::RefCell::new(Vec::new());
+    let floor = RefCell::new(Vec::new());
     let rounds = |builder: CheckerBuilder| {
         let renderer = Renderer::start(builder, &node, tags);
-        let times = (0..bench.rounds(8)).map(|round| {
+        let times = (0..bench.rounds(7)).map(|_| {
             let history = consul.history(KEY);
+            let next = value(0, floor.borrow().len() + 2);
             let start = Instant::now();
-            let took = renderer.after(start, || consul.put(KEY, &value(0, round + 2)));
+            let took = renderer.after(start, || consul.put(KEY, &next));
             wait_until("the key's history", seconds(5), || history.changes() > 0);
             let told = history.seen()[1].at - start;
             floor.borrow_mut().push(told.as_secs_f64() * 1e3);
@@ -67,8 +69,8 @@ fn by_consul(bench: &Bench, tags: usize) -> Vec<Line> {
         Figures::new(MS, times.collect::<Vec<_>>())
     };
     let ours = rounds(CheckerBuilder::new("confd"));
-    let told = Theirs::Measured(Figures::new(MS, floor.take()));
     let confd = bench.peers.confd().map(rounds);
+    let told = Theirs::Measured(Figures::new(MS, floor.take()));
     let what = &format!("key in Consul to the file, {}", named(tags));
     let told = Line::new(
         what,
@@ -91,7 +93,7 @@ fn by_file(bench: &Bench, tags: usize) -> Vec<Line> {
         let words = ["-backend", "file", "-file"].map(str::to_owned);
         let words = [words.as_slice(), &[keys.display().to_string()]].concat();
         let renderer = Renderer::start(builder, &words, tags);
-        let times = (0..bench.rounds(8)).map(|round| {
+        let times = (0..bench.rounds(7)).map(|round| {
             let text = store(tags, round + 2);
             let took = renderer.after(Instant::now(), || replace(&keys, &text));
             let bytes = fs::read_to_string(&renderer.file).unwrap();
