@@ -36,7 +36,7 @@ struct Came {
 
 pub fn on_loopback(bench: &Bench) -> Vec<Line> {
     let stage = bench.stage();
-    let mut lines = kills(&rounds(bench, stage, Fault::Kill, 7));
+    let mut lines = kills(&rounds(bench, stage, Fault::Kill, 6));
     lines.extend(outages("hang", &rounds(bench, stage, Fault::Hang, 3)));
     lines
 }
@@ -163,14 +163,14 @@ fn outages(fault: &str, came: &[Came]) -> Vec<Line> {
         c.port.map(|(_, n)| n)
     });
     let own_failed = Theirs::given(of(TRIES, all, |c| Some(c.own.1)));
+    let by_store = Line::new(store, ours(Way::Store, port), OWN_CHECK, own());
     vec![
         Line::new(
             &format!("{fault}, to the key: checkmysqlslave, Consul"),
             ours(Way::Consul, |c| c.key),
             PERL,
             theirs(|c| c.key),
-        )
-        .quoted(),
+        ),
         Line::new(consul, ours(Way::Consul, port), OWN_CHECK, own()).quoted(),
         Line::new(
             consul,
@@ -178,7 +178,11 @@ fn outages(fault: &str, came: &[Came]) -> Vec<Line> {
             &format!("{PERL}, confd, a reload"),
             theirs(port),
         ),
-        Line::new(store, ours(Way::Store, port), OWN_CHECK, own()).quoted(),
+        if fault == "kill" {
+            by_store.quoted()
+        } else {
+            by_store
+        },
         Line::new(
             &format!("{fault}, tries of the application that failed"),
             failed.expect("rounds"),

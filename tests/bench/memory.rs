@@ -37,10 +37,10 @@ pub fn measure(bench: &Bench) -> Vec<Line> {
             &format!("{PERL}, a process each"),
             theirs,
         );
-        lines.push(if tags == 20 { line } else { line.quoted() });
+        lines.push(line);
         if tags == 1 {
             let floor = Theirs::Measured(Figures::new(KB, [floor(bench, stage)]));
-            lines.push(Line::new("RSS, 1 tag", rss.clone(), FLOOR, floor));
+            lines.push(Line::new("RSS, 1 tag", rss.clone(), FLOOR, floor).quoted());
         }
         if tags == 100 {
             let peak = Figures::new(KB, seen.iter().map(|(_, peak, _)| *peak));

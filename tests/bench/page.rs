@@ -61,7 +61,8 @@ const METHOD: &str = "
   the file is another one, looked for every 0.1 ms.
 
 All is on one machine, servers and the bench with it, and nothing is pinned to a core: a few ms are
-noise where servers, Consul and HAProxy are all at work.
+noise where servers, Consul and HAProxy are all at work, and a file that is flushed takes as long as the
+disk does.
 ";
 
 /// Writes the page, and its lines into the README.
