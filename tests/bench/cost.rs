@@ -1,188 +1,79 @@
-//! What a check costs: CPU time and instructions, of us and of who asks the same server the same.
+//! The CPU time of a check.
 
-use std::process::Command;
 use std::thread;
 
 use crate::Bench;
+use crate::contenders::{Contenders, OK, WITH_FILES, Who};
 use crate::figures::{Figures, Unit};
-use crate::peers::{FLOOR, PERL, Peers};
-use crate::scene::{KEY, section};
-use crate::stage::Stage;
-use crate::support::checker::{Checker, CheckerBuilder, binary};
+use crate::peers::{FLOOR, PERL};
 use crate::support::haproxy::HaProxy;
-use crate::support::{free_port, program, seconds, wait_until};
+use crate::support::{free_port, seconds, wait_until};
 use crate::table::{Line, Theirs};
 use crate::watch::{cpu_time, wait_for_next};
 
 const CPU: Unit = Unit("µs");
-const INSTRUCTIONS: Unit = Unit("thousand");
-const CPU_TIME: &str = "CPU time of a";
-const WITH_FILES: &str = "the floor with a file read and a line written";
-/// Said once in each check.
-const OK: &str = "is ok";
-/// Checks of a round at 20 a second, and at one a second.
-const CHECKS: [usize; 2] = [40, 4];
-/// Between two checks, in ms: the shortest that may be set, and the default.
-const INTERVALS: [u64; 2] = [50, 1000];
-
-/// What a process is asked with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Consul,
-    Store,
-    Floor,
-    /// The floor, which also reads a file and writes a line, as a cycle does.
-    FloorAndFiles,
-    Original,
-}
-
-struct Scene<'a> {
-    stage: &'a Stage,
-    peers: &'a Peers,
-}
+const STORE: &str = "CPU time of a cycle of `run --store`";
+const CONSUL: &str = "CPU time of a cycle with Consul";
 
 pub fn measure(bench: &Bench) -> Vec<Line> {
-    let scene = Scene {
-        stage: bench.stage(),
-        peers: &bench.peers,
-    };
-    // Somebody has to say first who is in use.
-    drop(scene.start(Who::Consul, None, 1000));
-    let mut lines = Vec::new();
-    for (interval, checks) in INTERVALS.into_iter().zip(CHECKS) {
-        lines.extend(scene.cpu(interval, checks, bench.rounds(4)));
-    }
-    lines.extend(scene.instructions());
+    let contenders = Contenders::of(bench);
+    let mut lines = contenders.at_the_shortest(bench.rounds(4));
+    lines.extend(contenders.at_the_default(bench.rounds(3)));
     lines
 }
 
-impl Scene<'_> {
-    /// Started, below this program where there is one; and it checks.
-    fn start(&self, who: Who, below: Option<&[&str]>, interval: u64) -> Checker {
-        let seconds = interval as f64 / 1e3;
-        let conf = section(
-            "slave",
-            self.stage.primary(),
-            &format!("interval={seconds}"),
-        );
-        let consul = ["--consul".to_owned(), self.stage.consul.endpoint()];
-        let words = below.unwrap_or_default();
-        let ours = |command| match words.split_first() {
-            None => CheckerBuilder::new(command),
-            Some((first, rest)) => CheckerBuilder::of(command, program(first))
-                .args(rest)
-                .arg(binary())
-                .arg(command),
+impl Contenders<'_> {
+    /// CPU time of a cycle at the shortest interval, in turns.
+    fn at_the_shortest(&self, rounds: usize) -> Vec<Line> {
+        let all = [Who::Consul, Who::Floor, Who::Store, Who::FloorAndFiles];
+        let of = self.in_turns(&all, 50, 40, rounds);
+        let line = |what: &str, who, peer, other| {
+            let what = format!("{what}, every 50 ms");
+            Line::new(&what, of(who), peer, Theirs::Measured(of(other)))
         };
-        let checker = match who {
-            Who::Consul => ours("checkmysqlslave").conf(&conf).args(consul).start(),
-            Who::Store => {
-                let builder = ours("run").conf(&conf);
-                let dir = builder.dir().display().to_string();
-                let resource =
-                    "[template]\nsrc = \"t\"\ndest = \"{dir}/out\"\nkeys = [\"/haproxy\"]\n";
-                builder
-                    .file("confd/conf.d/r.toml", &resource.replace("{dir}", &dir))
-                    .file(
-                        "confd/templates/t",
-                        "{{getv \"/haproxy/mysqlslave/slave\"}}\n",
-                    )
-                    .args(["--confdir", &format!("{dir}/confd")])
-                    .args(["--store", &format!("{dir}/keys.json")])
-                    .start()
-            }
-            Who::Floor | Who::FloorAndFiles => {
-                let floor = self.peers.tool("floor");
-                let builder = match words.split_first() {
-                    None => CheckerBuilder::of("floor", floor),
-                    Some((first, rest)) => CheckerBuilder::of("floor", program(first))
-                        .args(rest)
-                        .arg(floor),
-                };
-                let keys = builder.dir().join("keys.json");
-                let file = (who == Who::FloorAndFiles).then_some(keys);
-                let keys = &self.stage.consul.value(KEY);
-                self.asked(builder.file("keys.json", keys), interval)
-                    .args(file)
-                    .start()
-            }
-            Who::Original => {
-                let builder = self.peers.original().expect("it is given").conf(&conf);
-                builder.args(["--tag", "slave"]).args(consul).start()
-            }
-        };
-        checker.wait_for_count(OK, 2);
-        checker
+        let own = Theirs::Measured(self.haproxy(rounds));
+        let peer = "HAProxy's own check, which asks nothing";
+        vec![
+            line(STORE, Who::Store, FLOOR, Who::Floor),
+            line(STORE, Who::Store, WITH_FILES, Who::FloorAndFiles),
+            Line::new(&format!("{STORE}, every 50 ms"), of(Who::Store), peer, own),
+            line(CONSUL, Who::Consul, FLOOR, Who::Floor),
+        ]
     }
 
-    /// The floor's words: the same server, account and statement.
-    fn asked(&self, floor: CheckerBuilder, interval: u64) -> CheckerBuilder {
-        let current = self.stage.current();
-        let (host, port) = current.rsplit_once(':').expect("host:port");
-        floor
-            .args([host, port, "monitor", "s3cret", "SHOW ALL SLAVES STATUS"])
-            .arg(interval.to_string())
+    /// The same at the interval that users have, which takes its time.
+    fn at_the_default(&self, rounds: usize) -> Vec<Line> {
+        let original = self.peers.original().map(|_| Who::Original);
+        let all: Vec<Who> = [Who::Consul, Who::Floor]
+            .into_iter()
+            .chain(original)
+            .collect();
+        let of = self.in_turns(&all, 1000, 4, rounds);
+        let what = &format!("{CONSUL}, every 1 s");
+        let floor = Theirs::Measured(of(Who::Floor));
+        let perl = Theirs::given(original.map(&of));
+        vec![
+            Line::new(what, of(Who::Consul), FLOOR, floor).quoted(),
+            Line::new(what, of(Who::Consul), PERL, perl),
+        ]
     }
 
-    /// CPU time of a check at this interval, in turns.
-    fn cpu(&self, interval: u64, checks: usize, rounds: usize) -> Vec<Line> {
-        let original =
-            (interval == 1000 && self.peers.original().is_some()).then_some(Who::Original);
-        let all = [
-            Some(Who::Consul),
-            Some(Who::Floor),
-            Some(Who::Store),
-            Some(Who::FloorAndFiles),
-            original,
-        ];
-        let mut seen = Vec::new();
-        for _ in 0..rounds {
-            match interval {
-                // Each rests nearly all the time: all at once.
-                1000 => thread::scope(|scope| {
-                    let at_once = all.into_iter().flatten();
-                    let threads = at_once
-                        .map(|who| (who, scope.spawn(move || self.window(who, interval, checks))));
-                    let threads: Vec<_> = threads.collect();
-                    seen.extend(threads.into_iter().map(|(who, t)| (who, t.join().unwrap())));
-                }),
-                _ => {
-                    for who in all.into_iter().flatten() {
-                        seen.push((who, self.window(who, interval, checks)));
-                    }
-                }
-            }
+    /// One at a time: whoever runs beside another finds its processor awake.
+    fn in_turns(
+        &self,
+        all: &[Who],
+        interval: u64,
+        checks: usize,
+        rounds: usize,
+    ) -> impl Fn(Who) -> Figures {
+        let turns = (0..rounds).flat_map(|_| all);
+        let seen: Vec<(Who, f64)> = turns
+            .map(|who| (*who, self.window(*who, interval, checks)))
+            .collect();
+        move |who| {
+            let of = seen.iter().filter(|(other, _)| *other == who);
+            Figures::new(CPU, of.map(|(_, took)| *took))
         }
-        let of = |who: Who| {
-            let values = seen.iter().filter(|(w, _)| *w == who).map(|(_, v)| *v);
-            let values: Vec<f64> = values.collect();
-            (!values.is_empty()).then(|| Figures::new(CPU, values))
-        };
-        let theirs = |who| Theirs::given(of(who));
-        let ours = |who| of(who).expect("rounds");
-        let rate = match interval {
-            1000 => "1 s",
-            _ => "50 ms",
-        };
-        let store = &format!("{CPU_TIME} cycle of `run --store`, every {rate}");
-        let consul = &format!("{CPU_TIME} cycle with Consul, every {rate}");
-        let line = |what, who, peer, other| Line::new(what, ours(who), peer, theirs(other));
-        let mut lines = vec![
-            line(store, Who::Store, FLOOR, Who::Floor),
-            line(store, Who::Store, WITH_FILES, Who::FloorAndFiles),
-        ];
-        let by_consul = line(consul, Who::Consul, FLOOR, Who::Floor);
-        if interval == 1000 {
-            lines.push(by_consul.quoted());
-            let perl = theirs(Who::Original);
-            lines.push(Line::new(consul, ours(Who::Consul), PERL, perl));
-        } else {
-            lines.push(by_consul);
-            let own = Theirs::Measured(self.haproxy(rounds));
-            let peer = "HAProxy's own check, which asks nothing";
-            lines.push(Line::new(store, ours(Who::Store), peer, own));
-        }
-        lines
     }
 
     /// µs for one check, from the end of one to the end of another.
@@ -220,82 +111,4 @@ impl Scene<'_> {
         });
         Figures::new(CPU, values)
     }
-
-    /// By the processor's counter, or by valgrind of what is not the kernel's.
-    fn instructions(&self) -> Vec<Line> {
-        let has_counter = perf(&["true"], "instructions:u").is_some();
-        let kinds: &[&str] = match has_counter {
-            true => &["instructions:u", "instructions:k"],
-            false => &["instructions outside the kernel"],
-        };
-        let count = |who, kind| match has_counter {
-            true => self.counted(who, kind),
-            false => self.simulated(who),
-        };
-        let mut lines = Vec::new();
-        for kind in kinds {
-            let figures = |who| Some(Figures::new(INSTRUCTIONS, [count(who, kind)? / 1e3]));
-            let what = |of: &str| format!("{kind} of a {of}");
-            let pairs = [
-                (
-                    Who::Store,
-                    "cycle of `run --store`",
-                    Who::FloorAndFiles,
-                    WITH_FILES,
-                ),
-                (Who::Consul, "cycle with Consul", Who::Floor, FLOOR),
-            ];
-            for (who, of, other, peer) in pairs {
-                lines.push(match (figures(who), figures(other)) {
-                    (Some(ours), Some(theirs)) => {
-                        Line::new(&what(of), ours, peer, Theirs::Measured(theirs))
-                    }
-                    _ => Line::empty(&what(of), "not counted on this machine"),
-                });
-            }
-        }
-        lines
-    }
-
-    fn counted(&self, who: Who, event: &str) -> Option<f64> {
-        let process = self.start(who, None, 50);
-        let before = process.count(OK);
-        let count = perf(
-            &["-p", &process.daemon().pid().to_string(), "sleep", "3"],
-            event,
-        )?;
-        Some(count / (process.count(OK) - before) as f64)
-    }
-
-    /// What 100 checks more take.
-    fn simulated(&self, who: Who) -> Option<f64> {
-        let words = [
-            "valgrind",
-            "--tool=callgrind",
-            "--callgrind-out-file=/dev/null",
-        ];
-        std::env::split_paths(&std::env::var_os("PATH")?)
-            .find(|dir| dir.join(words[0]).is_file())?;
-        let run = |checks: usize| {
-            let process = self.start(who, Some(&words), 50);
-            process.wait_for_count(OK, checks);
-            let done = process.count(OK);
-            process.daemon().terminate();
-            let log = process.log();
-            let total = log.lines().find_map(|line| line.split_once("Collected :"));
-            let total: f64 = total?.1.trim().parse().ok()?;
-            Some((done as f64, total))
-        };
-        let ((few, start), (many, end)) = (run(20)?, run(120)?);
-        Some((end - start) / (many - few))
-    }
-}
-
-/// A counter of the processor while something runs; none where it cannot be read.
-fn perf(words: &[&str], event: &str) -> Option<f64> {
-    let mut command = Command::new("perf");
-    command.args(["stat", "-x,", "-e", event]).args(words);
-    let said = String::from_utf8(command.output().ok()?.stderr).ok()?;
-    let line = said.lines().find(|line| line.contains(event))?;
-    line.split(',').next()?.parse().ok()
 }

@@ -13,9 +13,11 @@
 
 #[path = "../it/chain.rs"]
 mod chain;
+mod contenders;
 mod cost;
 mod failover;
 mod figures;
+mod instructions;
 #[path = "../it/listed.rs"]
 mod listed;
 mod lists;
@@ -50,6 +52,7 @@ const PARTS: &[Part] = &[
     ("failover", failover::on_loopback),
     ("cut", failover::on_a_network),
     ("cost", cost::measure),
+    ("instructions", instructions::measure),
     ("memory", memory::measure),
     ("start", startup::measure),
     ("size", size::measure),

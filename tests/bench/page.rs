@@ -51,8 +51,9 @@ const METHOD: &str = "
 - *CPU time* is user and system time of the whole process by the kernel's clock, its ended threads too,
   from the end of one check to the end of a later one. A cycle of `run --store` is a MySQL check, a look
   at a file of some hundred bytes, and two lines in the log; the second floor does all of that, so its
-  line is the one that compares checks. A cycle with Consul is what checkmysqlslave does. At one check
-  a second the caches are cold, which is what users have.
+  line is the one that compares checks. A cycle with Consul is what checkmysqlslave does. One a second
+  is what users have: caches are cold and cores asleep, for the floor too: to wake a server's
+  core costs its client something, which it does not on a machine that is busy.
 - *Instructions* are counted by `perf`; on a machine without such a counter by valgrind, which sees
   nothing of the kernel's.
 - *RSS* counts the pages of the binary that are in use. All tags look at the same replica.
