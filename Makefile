@@ -119,8 +119,11 @@ test-matrix: all ## servers of other Debian suites, to docs/compatibility.md (De
 	ONLY="$(ONLY)" CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --quiet --test matrix
 
-bench: all servers ## measure failover times and what a tag costs (Debian, as root)
-	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
+# ORIGINAL=dir (a checkout of the Perl scripts) and CONFD=path run these besides. ONLY=cost,memory runs
+# these parts and writes nothing; ROUNDS=n sets the rounds of all parts.
+bench: all tiny servers ## measure us and others side by side, to docs/performance.md (Debian, as root)
+	ONLY="$(ONLY)" ROUNDS="$(ROUNDS)" ORIGINAL="$(ORIGINAL)" CONFD="$(CONFD)" \
+	  CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
 
 sizes: rust-target ## what each crate costs in the binary, for docs/dependencies.md
 	TARGET=$(TARGET) CARGO=$(CARGO) tests/sizes.sh

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::Bench;
+use crate::figures::{Figures, Unit};
 use crate::listed::{Listed, wait_for_more_ok};
 use crate::scene::endpoint_of;
 use crate::support::checker::Checker;
@@ -10,15 +12,23 @@ use crate::support::memcached::{self, Memcached};
 use crate::support::redis::{self, Redis};
 use crate::support::sentinel::{NAME, Sentinels};
 use crate::support::{seconds, wait_until};
-use crate::{KILLS, STOPS, print};
+use crate::table::Line;
+
+pub fn measure(bench: &Bench) -> Vec<Line> {
+    let mut lines = memcached(bench);
+    lines.extend(redis(bench));
+    lines
+}
 
 /// A checker with the settings that a user has by default: the last ones given hold.
 fn checker(listed: &Listed) -> Checker {
     listed.settled(&["--timeout", "1", "--interval", "1"])
 }
 
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e3
+const MS: Unit = Unit("ms");
+
+fn figures(times: impl IntoIterator<Item = Duration>) -> Figures {
+    Figures::new(MS, times.into_iter().map(|time| time.as_secs_f64() * 1e3))
 }
 
 /// When the key named this server first.
@@ -40,7 +50,7 @@ fn moved_at(history: &History, endpoint: &str) -> Instant {
 }
 
 /// A kill moves at once, a hang after two timeouts.
-pub fn memcached() {
+fn memcached(bench: &Bench) -> Vec<Line> {
     let servers = [Memcached::start(), Memcached::start()];
     let listed = Listed::memcached(&memcached::list(&servers));
     let checker = checker(&listed);
@@ -57,24 +67,15 @@ pub fn memcached() {
         wait_for_more_ok(&checker, 2);
         took
     };
-    let kills: Vec<_> = (0..KILLS)
-        .map(|_| round(&Memcached::kill, &Memcached::restart))
-        .collect();
-    print(
-        "memcached: kill -9, key moved after",
-        "ms",
-        &kills,
-        milliseconds,
-    );
-    let stops: Vec<_> = (0..STOPS)
-        .map(|_| round(&Memcached::stop, &Memcached::cont))
-        .collect();
-    let what = "memcached: SIGSTOP, key moved after";
-    print(what, "s", &stops, |time| time.as_secs_f64());
+    let kills = (0..bench.rounds(4)).map(|_| round(&Memcached::kill, &Memcached::restart));
+    let kills = Line::alone("memcached: kill, to the key", figures(kills));
+    let hangs = (0..bench.rounds(2)).map(|_| round(&Memcached::stop, &Memcached::cont));
+    let hangs = Line::alone("memcached: hang, to the key", figures(hangs));
+    vec![kills, hangs]
 }
 
 /// The time from the Sentinels' agreement is the checker's; the rest is theirs.
-pub fn redis() {
+fn redis(bench: &Bench) -> Vec<Line> {
     let group = Redis::group(2);
     let sentinels = Sentinels::start(&group);
     let listed = Listed::redis_in(Consul::start()).servers(&[
@@ -108,15 +109,18 @@ pub fn redis() {
         // The fixture looks every 10 ms, and so may be later than the checker.
         (moved - start, moved.saturating_duration_since(agreed))
     };
-    let kills = (0..KILLS).map(|_| round(&Redis::kill, &Redis::restart));
-    rows("kill -9", kills.unzip());
-    let stops = (0..STOPS).map(|_| round(&Redis::stop, &Redis::cont));
-    rows("SIGSTOP", stops.unzip());
+    let kills = (0..bench.rounds(3)).map(|_| round(&Redis::kill, &Redis::restart));
+    let mut lines = rows("kill", kills.unzip()).to_vec();
+    let hangs = (0..bench.rounds(2)).map(|_| round(&Redis::stop, &Redis::cont));
+    lines.extend(rows("hang", hangs.unzip()));
+    lines
 }
 
-fn rows(fault: &str, (whole, ours): (Vec<Duration>, Vec<Duration>)) {
-    let what = format!("Redis, three Sentinels: {fault}, key moved after");
-    print(&what, "s", &whole, |time| time.as_secs_f64());
-    let what = format!("Redis, three Sentinels: {fault}, key moved after they agree");
-    print(&what, "ms", &ours, milliseconds);
+fn rows(fault: &str, (whole, ours): (Vec<Duration>, Vec<Duration>)) -> [Line; 2] {
+    let what = format!("Redis, three Sentinels: {fault}, to the key");
+    let after = format!("{what} after they agree");
+    [
+        Line::alone(&what, figures(whole)),
+        Line::alone(&after, figures(ours)),
+    ]
 }

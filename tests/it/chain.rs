@@ -34,7 +34,11 @@ pub struct Chain {
 
 impl Front {
     pub fn start() -> Front {
-        let haproxy = HaProxy::start("");
+        Front::of(HaProxy::start(""))
+    }
+
+    /// Of an HAProxy that has no ports yet.
+    pub fn of(haproxy: HaProxy) -> Front {
         Front {
             base: haproxy.config(),
             haproxy,

@@ -4,15 +4,22 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    missing_docs
+    missing_docs,
+    unreachable_pub
 )]
 #![allow(
     clippy::wildcard_enum_match_arm,
     reason = "tests fail loudly by themselves"
 )]
 
+mod bench;
 mod edges;
+#[path = "../bench/figures.rs"]
+mod figures;
 mod supply;
+#[path = "../bench/table.rs"]
+#[allow(dead_code, reason = "the bench uses all of it")]
+mod table;
 mod tree;
 
 use std::path::PathBuf;

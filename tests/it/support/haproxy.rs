@@ -30,8 +30,17 @@ impl HaProxy {
         Self::start_with_level("admin", sections)
     }
 
+    /// On a host of a network of its own, where one is named.
+    pub fn start_in(netns: Option<&str>, sections: &str) -> Self {
+        Self::launch(netns, "admin", sections)
+    }
+
     /// With a stats socket of this level: `admin`, `operator` or `user`.
     pub fn start_with_level(level: &'static str, sections: &str) -> Self {
+        Self::launch(None, level, sections)
+    }
+
+    fn launch(netns: Option<&str>, level: &'static str, sections: &str) -> Self {
         let dir = Scratch::new("haproxy");
         let file = dir.join("haproxy.cfg");
         let text = config(
@@ -42,7 +51,8 @@ impl HaProxy {
         fs::write(&file, text).unwrap();
         let mut launch = Launch::new("haproxy", program("haproxy"))
             .args(["-W", "-db", "-f"])
-            .arg(&file);
+            .arg(&file)
+            .netns(netns);
         // The master takes the worker with it.
         launch.gentle = true;
         let haproxy = Self {
