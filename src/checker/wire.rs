@@ -11,8 +11,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, sock
 use crate::endpoint::Host;
 use crate::tls;
 
-/// The most that is read at once. The stack of a tag's thread has to hold it.
-const PIECE: usize = 4096;
+/// The most that is read at once; the status of a replica is smaller.
+const PIECE: usize = 8192;
 
 /// The connection.
 #[derive(Debug)]
@@ -115,21 +115,18 @@ impl Wire {
     /// # Errors
     /// Those of the connection; its end is one of them.
     pub fn listen(&mut self) -> io::Result<()> {
-        let mut piece = [0; PIECE];
         loop {
-            let most = piece.len().min(self.allowance);
+            let most = PIECE.min(self.allowance);
             if most == 0 {
                 return Err(io::Error::new(
                     ErrorKind::InvalidData,
                     "the answer does not end",
                 ));
             }
-            let read = self.socket.read(piece.get_mut(..most).unwrap_or_default());
-            match read {
+            match self.read(most) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
                     self.allowance -= count;
-                    self.heard.extend(piece.iter().take(count));
                     // A socket that gave less has no more; TLS gives a record at a time.
                     if count < most && matches!(self.socket, Socket::Plain(_)) {
                         return Ok(());
@@ -139,6 +136,18 @@ impl Wire {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Reads behind what was heard already.
+    fn read(&mut self, most: usize) -> io::Result<usize> {
+        let before = self.heard.len();
+        self.heard.resize(before + most, 0);
+        let read = self
+            .socket
+            .read(self.heard.get_mut(before..).unwrap_or_default());
+        let count = read.as_ref().map_or(0, |count| *count);
+        self.heard.truncate(before + count);
+        read
     }
 
     /// From now on the connection is encrypted. `shake` has to come to its end first.

@@ -9,12 +9,14 @@ use crate::checker::mysql::login::{Account, Login, Next};
 use crate::checker::mysql::packet::{
     Frames, Refusal, column_count, column_name, frame, is_end, refusal, row,
 };
-use crate::checker::mysql::status::Row;
+use crate::checker::mysql::status::{Row, Texts};
 
 /// COM_QUERY.
 const QUERY: u8 = 3;
 /// COM_QUIT, in its frame: the last word on a connection.
 pub const QUIT: &[u8] = &[1, 0, 0, 0, 1];
+/// Bytes of a column's name, as most have them.
+const NAME: usize = 24;
 /// Rows of one answer that are kept. A process list may be long; nothing else is.
 const MAX_ROWS: usize = 100_000;
 
@@ -34,9 +36,9 @@ enum Stage {
     /// The answer begins.
     Asked,
     /// So many columns are still to be named.
-    Columns(usize, Vec<String>),
+    Columns(usize, Texts),
     /// Rows, under these names.
-    Rows(Arc<[String]>, Vec<Row>),
+    Rows(Arc<Texts>, Vec<Row>),
 }
 
 /// What came of something that was heard.
@@ -113,7 +115,7 @@ impl Client {
                 )),
             },
             Stage::Columns(left, mut names) => {
-                names.push(column_name(packet)?);
+                names.push(Some(column_name(packet)?));
                 self.stage = Stage::Columns(left - 1, names);
                 Ok(None)
             }
@@ -149,7 +151,7 @@ impl Client {
             [0xfb, ..] => Err(Failure::protocol("it asks for a local file")),
             _ => {
                 let count = column_count(packet)?;
-                self.stage = Stage::Columns(count, Vec::new());
+                self.stage = Stage::Columns(count, Texts::with_room(count, count * NAME));
                 Ok(None)
             }
         }
@@ -157,7 +159,7 @@ impl Client {
 
     fn add_row(
         &mut self,
-        names: Arc<[String]>,
+        names: Arc<Texts>,
         mut rows: Vec<Row>,
         packet: &[u8],
     ) -> Result<Option<Event>, Failure> {

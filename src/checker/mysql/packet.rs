@@ -1,14 +1,13 @@
 //! Packets of the MySQL protocol: their frames, and the few shapes that a checker reads itself. The
 //! sources are "Client/Server Protocol" of MySQL's and of MariaDB's documentation. No I/O.
 
-use mysql_common::io::ParseBuf;
-
 use crate::checker::failure::Failure;
+use crate::checker::mysql::status::Texts;
 
 /// No answer of ours is larger; a server that announces more is not believed.
 pub const MAX_PACKET: usize = 4 << 20;
 /// Columns of a table in MySQL.
-const MAX_COLUMNS: u64 = 4096;
+const MAX_COLUMNS: usize = 4096;
 /// Length of a frame's header: three bytes of length, one of the number.
 const HEADER: usize = 4;
 
@@ -105,10 +104,10 @@ pub fn is_end(packet: &[u8]) -> bool {
 /// # Errors
 /// When it is none, or more than there can be.
 pub fn column_count(packet: &[u8]) -> Result<usize, Failure> {
-    let count = ParseBuf(packet).checked_eat_lenenc_int();
-    match count.filter(|count| (1..=MAX_COLUMNS).contains(count)) {
-        Some(count) => Ok(usize::try_from(count).unwrap_or_default()),
-        None => Err(Failure::protocol("its answer has an odd number of columns")),
+    let (count, _) = number(packet).unwrap_or_default();
+    match (1..=MAX_COLUMNS).contains(&count) {
+        true => Ok(count),
+        false => Err(Failure::protocol("its answer has an odd number of columns")),
     }
 }
 
@@ -116,32 +115,60 @@ pub fn column_count(packet: &[u8]) -> Result<usize, Failure> {
 ///
 /// # Errors
 /// When there is none.
-pub fn column_name(packet: &[u8]) -> Result<String, Failure> {
-    let mut rest = ParseBuf(packet);
-    let mut part = || rest.checked_eat_lenenc_str();
+pub fn column_name(packet: &[u8]) -> Result<&[u8], Failure> {
+    let mut rest = packet;
+    let mut part = || text(&mut rest);
     let name = (0..4)
         .try_for_each(|_| part().map(drop))
         .and_then(|()| part());
-    let name = name.ok_or_else(|| Failure::protocol("a column of its answer has no name"))?;
-    Ok(String::from_utf8_lossy(name).into_owned())
+    name.ok_or_else(|| Failure::protocol("a column of its answer has no name"))
 }
 
-/// A row: as many texts, `None` for NULL.
+/// A row of so many texts.
 ///
 /// # Errors
 /// When there are fewer.
-pub fn row(packet: &[u8], columns: usize) -> Result<Vec<Option<String>>, Failure> {
-    let mut rest = ParseBuf(packet);
-    let mut value = || {
-        if rest.0.first() == Some(&0xfb) {
-            rest.checked_skip(1);
-            return Some(None);
+pub fn row(packet: &[u8], columns: usize) -> Result<Texts, Failure> {
+    let (mut rest, mut texts) = (packet, Texts::with_room(columns, packet.len()));
+    for _ in 0..columns {
+        match rest.split_first() {
+            Some((0xfb, after)) => {
+                rest = after;
+                texts.push(None);
+            }
+            _ => match text(&mut rest) {
+                Some(text) => texts.push(Some(text)),
+                None => return Err(Failure::protocol("a row of its answer is too short")),
+            },
         }
-        let text = rest.checked_eat_lenenc_str()?;
-        Some(Some(String::from_utf8_lossy(text).into_owned()))
+    }
+    Ok(texts)
+}
+
+/// A text with its length in front of it, taken off the front.
+fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, after) = number(rest)?;
+    let (text, after) = after.split_at_checked(length)?;
+    *rest = after;
+    Some(text)
+}
+
+/// A "length-encoded integer" at the front, and what is behind it.
+fn number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (first, rest) = bytes.split_first()?;
+    let width = match first {
+        0..=0xfa => return Some((usize::from(*first), rest)),
+        0xfc => 2,
+        0xfd => 3,
+        0xfe => 8,
+        0xfb | 0xff => return None,
     };
-    let row: Option<Vec<_>> = (0..columns).map(|_| value()).collect();
-    row.ok_or_else(|| Failure::protocol("a row of its answer is too short"))
+    let (digits, rest) = rest.split_at_checked(width)?;
+    let number = digits
+        .iter()
+        .rev()
+        .fold(0u64, |sum, digit| (sum << 8) | u64::from(*digit));
+    Some((usize::try_from(number).ok()?, rest))
 }
 
 #[cfg(test)]
@@ -184,10 +211,13 @@ mod tests {
     #[test]
     fn rows_and_columns_are_read_and_short_ones_refused() {
         let column = b"\x03def\x00\x00\x00\x0eMaster_Log_Pos\x00\x0c";
-        assert_eq!(column_name(column).unwrap(), "Master_Log_Pos");
+        assert_eq!(column_name(column).unwrap(), b"Master_Log_Pos");
         assert!(column_name(b"\x03def\x00").is_err());
         let values = row(b"\x03Yes\xfb\x00", 3).unwrap();
-        assert_eq!(values, [Some("Yes".to_owned()), None, Some(String::new())]);
+        let values: Vec<_> = values.iter().collect();
+        assert_eq!(values, [Some("Yes"), None, Some("")]);
+        let long = [&b"\xfc\x00\x01"[..], &[b'x'; 256]].concat();
+        assert_eq!(row(&long, 1).unwrap().get(0).unwrap().unwrap().len(), 256);
         assert!(row(b"\x03Yes\xfb", 3).is_err());
         assert!(row(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xffx", 1).is_err());
         assert_eq!(column_count(b"\x39").unwrap(), 57);

@@ -3,12 +3,19 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// One row as the server sent it: column names, which all rows of an answer share, and texts, `None`
-/// for NULL.
+/// One row as the server sent it: column names, which all rows of an answer share, and texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    names: Arc<[String]>,
-    values: Vec<Option<String>>,
+    names: Arc<Texts>,
+    values: Texts,
+}
+
+/// Texts, or `None` for NULL, in one piece of memory: a status has sixty, and is read each second.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Texts {
+    all: String,
+    /// Where each begins and ends.
+    spans: Vec<Option<(usize, usize)>>,
 }
 
 /// One replication channel of a replica.
@@ -39,23 +46,24 @@ pub enum Thread {
 
 impl Row {
     /// A row of these values, one for each name.
-    pub fn new(names: Arc<[String]>, values: Vec<Option<String>>) -> Row {
+    pub fn new(names: Arc<Texts>, values: Texts) -> Row {
         Row { names, values }
     }
 
     /// All texts.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.values.iter().flatten().map(String::as_str)
+        self.values.iter().flatten()
     }
 
     /// The value under the first of these names that is there, whatever the case of its letters.
     /// The outer `None` is "no such column", the inner one NULL.
     pub fn get(&self, names: &[&str]) -> Option<Option<&str>> {
-        self.names
+        let is_one = |column: &str| names.iter().any(|name| name.eq_ignore_ascii_case(column));
+        let place = self
+            .names
             .iter()
-            .zip(&self.values)
-            .find(|(column, _)| names.iter().any(|name| name.eq_ignore_ascii_case(column)))
-            .map(|(_, value)| value.as_deref())
+            .position(|column| column.is_some_and(is_one))?;
+        self.values.get(place)
     }
 
     /// The text under one of these names; empty for NULL and for no such column.
@@ -66,8 +74,57 @@ impl Row {
 
 impl FromIterator<(String, Option<String>)> for Row {
     fn from_iter<I: IntoIterator<Item = (String, Option<String>)>>(columns: I) -> Row {
-        let (names, values): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let (mut names, mut values) = (Texts::default(), Texts::default());
+        for (name, value) in columns {
+            names.push(Some(name.as_bytes()));
+            values.push(value.as_deref().map(str::as_bytes));
+        }
         Row::new(names.into(), values)
+    }
+}
+
+impl Texts {
+    /// None yet, and room for so many, of so many bytes in all.
+    pub fn with_room(count: usize, bytes: usize) -> Texts {
+        Texts {
+            all: String::with_capacity(bytes),
+            spans: Vec::with_capacity(count),
+        }
+    }
+
+    /// Adds one; bytes that are no UTF-8 are replaced.
+    pub fn push(&mut self, text: Option<&[u8]>) {
+        let begin = self.all.len();
+        let span = text.map(|text| {
+            self.all.push_str(&String::from_utf8_lossy(text));
+            (begin, self.all.len())
+        });
+        self.spans.push(span);
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.spans.is_empty()
+    }
+
+    /// The one at a place; `None` if there is none, `Some(None)` for NULL.
+    pub fn get(&self, place: usize) -> Option<Option<&str>> {
+        self.spans.get(place).map(|span| self.text(*span))
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+        self.spans.iter().map(|span| self.text(*span))
+    }
+
+    fn text(&self, span: Option<(usize, usize)>) -> Option<&str> {
+        let (begin, end) = span?;
+        self.all.get(begin..end)
     }
 }
 
