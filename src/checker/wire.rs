@@ -11,7 +11,8 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, sock
 use crate::endpoint::Host;
 use crate::tls;
 
-/// The most that is read at once; the status of a replica is smaller.
+/// The most that is read at once; the status of a replica is smaller. The stack of a tag's thread has
+/// to hold it.
 const PIECE: usize = 8192;
 
 /// The connection.
@@ -140,14 +141,13 @@ impl Wire {
 
     /// Reads behind what was heard already.
     fn read(&mut self, most: usize) -> io::Result<usize> {
-        let before = self.heard.len();
-        self.heard.resize(before + most, 0);
-        let read = self
+        let mut piece = [0; PIECE];
+        let count = self
             .socket
-            .read(self.heard.get_mut(before..).unwrap_or_default());
-        let count = read.as_ref().map_or(0, |count| *count);
-        self.heard.truncate(before + count);
-        read
+            .read(piece.get_mut(..most).unwrap_or_default())?;
+        self.heard
+            .extend_from_slice(piece.get(..count).unwrap_or_default());
+        Ok(count)
     }
 
     /// From now on the connection is encrypted. `shake` has to come to its end first.
