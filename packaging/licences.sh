@@ -12,12 +12,12 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 out=$1
 registry=${CARGO_HOME:-$HOME/.cargo}/registry/src
 
-# name, version and licence, one crate a line. The stand-in for webpki-roots is a part of this program.
+# name, version and licence, one crate a line.
 crates() {
     (cd "$root" && "${CARGO:-cargo}" tree --locked --edges normal,no-proc-macro --prefix none \
         --target x86_64-unknown-linux-musl --format '{p}|{l}') |
         sed -e 's/ (\*)$//' -e 's/^\([^ ]*\) v\([^ |]*\)[^|]*|/\1|\2|/' |
-        grep -v '^$\|^confd_haproxy|\|^webpki-roots|' | sort -u
+        grep -v '^$\|^confd_haproxy|\' | sort -u
 }
 
 # texts DIRECTORY LICENCE: the files to take.

@@ -14,7 +14,7 @@ use crate::progress::{Board, Progress, Worry};
 use crate::random::random;
 use crate::watchdog;
 
-/// The stack of a tag's thread, in bytes: it waits and decides; probes have their own. Debug
+/// The stack of a tag's thread, in bytes: a TLS handshake needs the most. Debug
 /// builds need far more.
 pub const STACK: usize = if cfg!(debug_assertions) {
     2 * 1024 * 1024

@@ -48,9 +48,6 @@ const BANNED: &[&str] = &[
 /// `cc` is linked.
 const ONLY_BELOW: &[(&str, &str)] = &[("cc", "ring")];
 
-/// Crates whose manifest names a file in place of a licence, and which one that is.
-const IN_A_FILE: &[(&str, &str)] = &[("webpki", "ISC")];
-
 /// Crates that are in the tree in two major versions, because two of ours want different ones.
 /// docs/dependencies.md says which.
 const TWICE: &[&str] = &[
@@ -67,16 +64,6 @@ struct Package {
     name: String,
     version: String,
     licence: String,
-}
-
-impl Package {
-    fn with_licence_of_its_file(mut self) -> Package {
-        let named = IN_A_FILE.iter().find(|(name, _)| self.name == *name);
-        if let (Some((_, licence)), true) = (named, self.licence.is_empty()) {
-            self.licence = (*licence).to_owned();
-        }
-        self
-    }
 }
 
 /// What the program is built from, development dependencies left out.
@@ -114,7 +101,6 @@ fn packages() -> Vec<Package> {
             version: words.next().unwrap().to_owned(),
             licence: licence.trim_end_matches("(*)").trim().to_owned(),
         }
-        .with_licence_of_its_file()
     };
     lines.into_iter().map(read).collect()
 }
