@@ -17,7 +17,7 @@ crates() {
     (cd "$root" && "${CARGO:-cargo}" tree --locked --edges normal,no-proc-macro --prefix none \
         --target x86_64-unknown-linux-musl --format '{p}|{l}') |
         sed -e 's/ (\*)$//' -e 's/^\([^ ]*\) v\([^ |]*\)[^|]*|/\1|\2|/' |
-        grep -v '^$\|^confd_haproxy|\' | sort -u
+        grep -v '^$\|^confd_haproxy|' | sort -u
 }
 
 # texts DIRECTORY LICENCE: the files to take.

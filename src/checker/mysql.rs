@@ -6,6 +6,7 @@ pub mod client;
 pub mod discovery;
 pub mod failure;
 pub mod family;
+mod key;
 pub mod login;
 pub mod packet;
 pub mod session;

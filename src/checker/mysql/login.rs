@@ -4,7 +4,6 @@
 use std::io;
 
 use mysql_common::constants::CapabilityFlags;
-use mysql_common::crypto;
 use mysql_common::io::ParseBuf;
 use mysql_common::packets::{
     AuthPlugin, AuthPluginData, HandshakePacket, HandshakeResponse, SslRequest,
@@ -14,6 +13,7 @@ use mysql_common::proto::MySerialize;
 use crate::checker::Trouble;
 use crate::checker::failure::Failure;
 use crate::checker::mysql::failure::{code, of_refusal};
+use crate::checker::mysql::key;
 use crate::checker::mysql::packet::{MAX_PACKET, Refusal, frame, refusal};
 use crate::secret::Secret;
 
@@ -188,7 +188,7 @@ impl Login {
         Ok(Next::Send(frame(&[2], number)))
     }
 
-    fn lock(&mut self, key: &[u8], account: &Account, number: u8) -> Result<Next, Failure> {
+    fn lock(&mut self, shown: &[u8], account: &Account, number: u8) -> Result<Next, Failure> {
         let mut password = with_end(account);
         if password.len() > LONGEST {
             return Err(Failure::trouble(format!(
@@ -200,7 +200,7 @@ impl Login {
             *byte ^= mask;
         }
         self.stage = Stage::Answer;
-        Ok(Next::Send(frame(&crypto::encrypt(&password, key), number)))
+        Ok(Next::Send(frame(&key::encrypt(&password, shown)?, number)))
     }
 }
 
