@@ -4,7 +4,6 @@
 //! `board`, and what Consul answers `store::consul`'s.
 
 mod board;
-mod bucket;
 #[cfg(test)]
 mod tests;
 mod watch;

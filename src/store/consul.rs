@@ -5,6 +5,7 @@
 
 mod address;
 mod answer;
+mod blocking;
 mod client;
 mod connect;
 mod listing;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::address::ConsulAddress;
+pub use self::blocking::{Bucket, next_index};
 use self::client::Client;
 pub use self::listing::{Listed, Listing, PrefixReader};
 use self::node::Reply;

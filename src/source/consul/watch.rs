@@ -1,5 +1,4 @@
-//! One prefix: the thread that always has a blocking query under way, and the rules for its index.
-//! (consul: api-docs/features/blocking)
+//! One prefix: the thread that always has a blocking query under way.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,12 +9,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::board::Board;
-use super::bucket::Bucket;
 use crate::backoff::Backoff;
 use crate::random::random;
 use crate::source::Pair;
 use crate::source::prefix::{Prefix, template_key};
-use crate::store::consul::{Listing, PrefixReader};
+use crate::store::consul::{Bucket, Listing, PrefixReader, next_index};
 
 /// The pauses after errors; a restarted agent is back in less than a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -125,47 +123,8 @@ impl Watcher {
     }
 }
 
-/// The index to ask with next, after an answer that came before the wait was over or not.
-///
-/// One that went backwards (a deleted key) starts over, and 0 would not block at all. When a
-/// snapshot is restored, Consul answers at once, but with what was there before and the same
-/// index (consul: blockingQuery's AbandonCh); asked with that one again it would be silent for the
-/// whole wait.
-fn next_index(old: u64, new: u64, early: bool) -> u64 {
-    match new.max(1) {
-        new if new < old => 0,
-        new if new == old && early => 0,
-        new => new,
-    }
-}
-
 impl fmt::Debug for Watcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.reader.fmt(f)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_index_goes_forward_and_starts_over_when_it_fell_or_an_answer_came_for_no_reason() {
-        let cases = [
-            (0, 5, true, 5),
-            (5, 9, true, 9),
-            (5, 9, false, 9),
-            (5, 5, false, 5),
-            (5, 5, true, 0),
-            (9, 5, true, 0),
-            (9, 5, false, 0),
-            (0, 0, true, 1),
-            (1, 0, false, 1),
-            (1, 0, true, 0),
-            (5, 0, false, 0),
-        ];
-        for (old, new, early, wanted) in cases {
-            assert_eq!(next_index(old, new, early), wanted, "{old} {new} {early}");
-        }
     }
 }

@@ -23,7 +23,7 @@ pub(super) enum Permission {
 
 /// One element of the list in which Consul answers a read. A missing field is an error, which is
 /// why `value` is no Option.
-#[derive(Deserialize)]
+#[derive(Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Pair {
     pub(super) key: String,
@@ -38,7 +38,10 @@ pub(super) struct Pair {
 /// One line, if the answer does not say for certain what the key holds.
 pub(super) fn entry(reply: &Reply, key: &Key, has_token: bool) -> Result<Entry, String> {
     match reply.status {
-        200 => present(reply, key),
+        200 => {
+            let pair = only(reply, key)?;
+            pair.entry().map_err(|what| foreign(reply, what))
+        }
         404 if is_nothing(reply) => Ok(Entry::Absent),
         _ => Err(refusal(reply, key, Permission::Read, has_token)),
     }
@@ -63,20 +66,39 @@ pub(super) fn swap(reply: &Reply, key: &Key, has_token: bool) -> Result<Swap, St
     }
 }
 
-fn present(reply: &Reply, key: &Key) -> Result<Entry, String> {
+/// The one element of the answer to a GET of one key that exists.
+///
+/// # Errors
+/// One line, if it is not that.
+pub(super) fn only(reply: &Reply, key: &Key) -> Result<Pair, String> {
     let [pair]: [Pair; 1] =
         serde_json::from_str(&reply.body).map_err(|_| foreign(reply, "no list of one key"))?;
     if pair.key != key.to_string() {
         return Err(foreign(reply, "another key's"));
     }
-    if pair.modify_index == 0 {
-        return Err(foreign(reply, "without a ModifyIndex"));
-    }
-    let bytes = pair.decode().map_err(|what| foreign(reply, what))?;
-    Ok(understand(&bytes, &pair))
+    Ok(pair)
+}
+
+/// The elements of the answer to a GET of a prefix that has keys.
+///
+/// # Errors
+/// One line, if it is no list.
+pub(super) fn list(reply: &Reply) -> Result<Vec<Pair>, String> {
+    serde_json::from_str(&reply.body).map_err(|_| foreign(reply, "no list of keys"))
 }
 
 impl Pair {
+    /// What the key holds.
+    ///
+    /// # Errors
+    /// What is wrong, if Consul cannot have said it.
+    pub(super) fn entry(&self) -> Result<Entry, &'static str> {
+        if self.modify_index == 0 {
+            return Err("without a ModifyIndex");
+        }
+        Ok(understand(&self.decode()?, self))
+    }
+
     /// The value itself. Consul says null for an empty one.
     ///
     /// # Errors

@@ -132,9 +132,7 @@ impl PrefixReader {
 }
 
 fn pairs(reply: &Reply) -> Result<Vec<Listed>, String> {
-    let pairs: Vec<Pair> =
-        serde_json::from_str(&reply.body).map_err(|_| answer::foreign(reply, "no list of keys"))?;
-    pairs
+    answer::list(reply)?
         .into_iter()
         .map(|pair| listed(pair).map_err(|what| answer::foreign(reply, what)))
         .collect()
