@@ -69,6 +69,11 @@ impl Kind {
         }
     }
 
+    /// What the keys of all its tags begin with, and no others: `haproxy/<kind>/`.
+    pub fn prefix(self) -> String {
+        format!("haproxy/{self}/")
+    }
+
     /// The proxy port of a service whose own port is `port`, where none is set: + 10050 for MySQL
     /// and + 5000 for memcached as the original has it, + 5000 for Redis (+ 10000 would be the
     /// bus port of Redis Cluster). `None` if that is no port.

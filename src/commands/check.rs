@@ -19,7 +19,7 @@ use crate::logger;
 use crate::notify::Notifier;
 use crate::resolve::Resolver;
 use crate::store::Store;
-use crate::store::consul::{self, Consul, ConsulAddress};
+use crate::store::consul::{self, Consul, ConsulAddress, Watched};
 use crate::supervisor::{self, Work};
 use crate::tls;
 use crate::watch::{self, Plan};
@@ -31,8 +31,9 @@ use crate::watch::{self, Plan};
 pub fn run(args: Args, kind: Kind) -> Result<u8, Error> {
     let start = args.resolve(&[kind], &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
-    let store: Arc<dyn Store> = Arc::new(consul(&start, &resolver)?);
+    let consul = consul(&start, &resolver)?;
     let journal = begin_log(&start);
+    let store = store(consul, &start)?;
     let plans = plans(&start, &store, &resolver, journal)?;
     if start.once {
         return watch::once(plans)
@@ -92,6 +93,21 @@ pub(super) fn secure(
 /// The store in Consul.
 pub(super) fn consul(start: &Start, resolver: &Resolver) -> Result<Consul, Error> {
     Consul::new(consul_settings(start, resolver)?).map_err(usage)
+}
+
+/// The store in Consul, with the keys watched by a process that stays. Who looks once asks once; and
+/// a dry run, which somebody watches, shows what Consul says now.
+pub(super) fn store(consul: Consul, start: &Start) -> Result<Arc<dyn Store>, Error> {
+    if start.once || start.dry_run {
+        return Ok(Arc::new(consul));
+    }
+    let keys: Vec<Key> = start.tags.iter().map(key).collect();
+    let watched = Watched::start(consul, &keys).map_err(|e| no_threads(&e))?;
+    Ok(Arc::new(watched))
+}
+
+fn key(tag: &config::Tag) -> Key {
+    Key::new(tag.common.kind, tag.common.name.clone())
 }
 
 /// Every tag, ready to be looked after.
@@ -176,8 +192,7 @@ fn plan(
     journal: bool,
 ) -> Plan {
     let policy = policy(&tag, start.dry_run);
-    let (name, kind) = (tag.common.name.clone(), tag.common.kind);
-    let key = Key::new(kind, name.clone());
+    let (name, key) = (tag.common.name.clone(), key(&tag));
     let (store, resolver) = (Arc::clone(store), resolver.clone());
     let make = Box::new(move || {
         let checker = checker(&tag, tls.clone(), &resolver, journal);

@@ -16,7 +16,7 @@ use crate::source::Source;
 use crate::source::consul::ConsulSource;
 use crate::source::file::FileSource;
 use crate::stage::{Staged, Wanted};
-use crate::store::Store;
+use crate::store::consul::Consul;
 use crate::store::file::FileStore;
 use crate::supervisor::{self, Work};
 use crate::watch;
@@ -28,8 +28,12 @@ use crate::watch;
 pub fn run(args: Args) -> Result<u8, Error> {
     let start = args.resolve(&Kind::ALL, &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
-    let store = store(&start, &resolver)?;
+    let place = place(&start, &resolver)?;
     let journal = check::begin_log(&start);
+    let store = match place {
+        Place::Consul(consul) => check::store(consul, &start)?,
+        Place::File(store) => Arc::new(store),
+    };
     let plans = check::plans(&start, &store, &resolver, journal)?;
     if start.once {
         let state = watch::once(plans).map_err(|e| check::no_threads(&e))?;
@@ -53,15 +57,21 @@ pub fn run(args: Args) -> Result<u8, Error> {
         .map_err(|e| check::no_threads(&e))
 }
 
-fn store(start: &Start, resolver: &Resolver) -> Result<Arc<dyn Store>, Error> {
+/// Where the keys are.
+enum Place {
+    Consul(Consul),
+    File(FileStore),
+}
+
+fn place(start: &Start, resolver: &Resolver) -> Result<Place, Error> {
     let Some(path) = &start.store else {
-        return Ok(Arc::new(check::consul(start, resolver)?));
+        return check::consul(start, resolver).map(Place::Consul);
     };
     let store = FileStore::new(path).map_err(check::usage)?;
     if !path.exists() && !start.dry_run {
         found(path)?;
     }
-    Ok(Arc::new(store))
+    Ok(Place::File(store))
 }
 
 /// An empty store, so that it can be watched before the first key is written.

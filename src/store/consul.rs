@@ -1,7 +1,8 @@
 //! Keys in Consul's KV store, over ureq: one key a request, compare and swap, no sessions.
 //!
 //! Owns what is asked; the exchange is `client`'s and `node`'s, the meaning of an answer `answer`'s. Whole
-//! prefixes, for a renderer, are `listing`'s.
+//! prefixes, for a renderer, are `listing`'s; keys that are watched, for a checker that stays, are
+//! `watched`'s.
 
 mod address;
 mod answer;
@@ -18,8 +19,10 @@ mod tests;
 mod text;
 mod token;
 mod unix;
+mod watched;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::address::ConsulAddress;
@@ -27,6 +30,7 @@ pub use self::blocking::{Bucket, next_index};
 use self::client::Client;
 pub use self::listing::{Listed, Listing, PrefixReader};
 use self::node::Reply;
+pub use self::watched::Watched;
 use crate::backend::{Backend, Cause, Key};
 use crate::resolve::Resolver;
 use crate::secret::TokenSource;
@@ -56,7 +60,7 @@ impl Settings {
 
 /// The store in a Consul agent. All threads share one, and its connections.
 pub struct Consul {
-    client: Client,
+    client: Arc<Client>,
 }
 
 impl Consul {
@@ -66,7 +70,7 @@ impl Consul {
     /// A sentence, without the token, if the token holds a character that cannot be sent.
     pub fn new(settings: Settings) -> Result<Consul, String> {
         Ok(Consul {
-            client: Client::new(settings)?,
+            client: Arc::new(Client::new(settings)?),
         })
     }
 

@@ -45,9 +45,10 @@ mod redis_faults;
 mod redis_split;
 mod sentinel;
 
-// TLS, and Consul's ACLs.
+// How checkers read their keys; TLS, and Consul's ACLs.
 mod consul_acl;
 mod consul_tls;
+mod keys;
 mod mysql_tls;
 mod redis_tls;
 

@@ -84,7 +84,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "store",
-        &["backend", "endpoint", "resolve", "secret", "tls"],
+        // `backoff` and `random`: a store that watches its keys rests when it cannot.
+        &[
+            "backend", "backoff", "endpoint", "random", "resolve", "secret", "tls",
+        ],
     ),
     (
         "source",

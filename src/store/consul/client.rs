@@ -78,8 +78,19 @@ impl Client {
         self.try_all(path, body, started, self.timeout, MAX_VALUE)
     }
 
-    /// Sends a GET whose answer may be long. It takes no place at the gate; whoever uses this has
-    /// a client of his own.
+    /// Who is asked first.
+    pub(super) fn in_use(&self) -> String {
+        let node = self.nodes.get(self.used.load(Ordering::Relaxed));
+        node.map_or_else(|| format!("{self:?}"), |node| node.address.to_string())
+    }
+
+    /// How long a request may take unless its caller says otherwise.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends a GET whose answer may be long. It takes no place at the gate: this is for the few
+    /// that watch, and ask one question at a time.
     ///
     /// # Errors
     /// As `send`.

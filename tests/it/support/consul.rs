@@ -75,9 +75,18 @@ impl Consul {
 
     /// In memory; whoever shows no token may do nothing.
     pub fn start_acl() -> Self {
+        Self::launch_acl(false)
+    }
+
+    /// The same, where to list keys takes a permission of its own.
+    pub fn start_acl_for_lists() -> Self {
+        Self::launch_acl(true)
+    }
+
+    fn launch_acl(for_lists: bool) -> Self {
         let more = json!({ "acl": {
             "enabled": true, "default_policy": "deny", "tokens": { "master": MASTER },
-            "policy_ttl": "1s", "token_ttl": "1s",
+            "policy_ttl": "1s", "token_ttl": "1s", "enable_key_list_policy": for_lists,
         }});
         Self::launch_with("127.0.0.1", None, false, more)
     }

@@ -28,6 +28,7 @@ pub mod scratch;
 pub mod sentinel;
 pub mod spawner;
 pub mod sql;
+pub mod tap;
 pub mod template;
 pub mod tree;
 
