@@ -33,5 +33,6 @@ mod site;
 mod events;
 mod measure;
 mod page;
+mod watchers;
 
 mod small;

@@ -10,6 +10,7 @@ use crate::lateness::starts;
 use crate::page;
 use crate::site::{INTERVAL, Kind, Quiet, Site};
 use crate::support::seconds;
+use crate::watchers::watch;
 
 /// The numbers of tags of the curve, which is MySQL's.
 const CURVE: &[usize] = &[1, 10, 100, 1000, 3000];
@@ -46,8 +47,9 @@ fn the_curve_is_measured_and_the_page_written() {
         Ok("no") => Vec::new(),
         _ => events(most),
     };
+    let watched = [watch(MANY, 10), watch(MANY, 1000)];
     let is_whole = only.is_none() && !events.is_empty();
-    let text = page::text(&rows, &events);
+    let text = page::text(&rows, &events, &watched);
     println!("{text}");
     if is_whole {
         page::write(&text);
