@@ -77,6 +77,7 @@ pub mod tables;
 // Tools.
 pub mod backoff;
 pub mod idle;
+pub mod limits;
 pub mod random;
 pub mod resolve;
 pub mod tls;

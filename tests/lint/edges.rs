@@ -113,6 +113,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backoff", &[]),
     ("random", &[]),
     ("idle", &[]),
+    ("limits", &[]),
     ("lib", &[]),
 ];
 

@@ -60,7 +60,11 @@ pub fn host_dies(kind: Kind, tags: usize, how: How) -> Event {
     let is_other = |tag: usize| tag >= tags.div_ceil(2);
     site.responder.most_open(other);
     let places = site.places();
-    let (peaks, before, at) = (Peaks::of(site.pid()), process::cpu_of(site.pid()), Instant::now());
+    let (peaks, before, at) = (
+        Peaks::of(site.pid()),
+        process::cpu_of(site.pid()),
+        Instant::now(),
+    );
     match how {
         How::Refuses => site.responder.refuse(dead),
         How::Hangs => site.responder.hang(dead),
@@ -117,7 +121,11 @@ pub fn consul_dies(kind: Kind, tags: usize) -> Event {
     let peaks = Peaks::of(site.pid());
     site.meter.close();
     site.consul.kill();
-    let (refused, cpu, at) = (process::refused(), process::cpu_of(site.pid()), Instant::now());
+    let (refused, cpu, at) = (
+        process::refused(),
+        process::cpu_of(site.pid()),
+        Instant::now(),
+    );
     thread::sleep(CONSUL_GONE);
     let attempts = (process::refused() - refused) as f64 / at.elapsed().as_secs_f64();
     let cpu = (process::cpu_of(site.pid()) - cpu) / at.elapsed().as_secs_f64();
@@ -151,7 +159,11 @@ pub fn consul_dies(kind: Kind, tags: usize) -> Event {
 /// All servers hang: nobody can take over.
 pub fn all_hang(kind: Kind, tags: usize) -> Event {
     let site = start(kind, tags);
-    let (peaks, before, at) = (Peaks::of(site.pid()), process::cpu_of(site.pid()), Instant::now());
+    let (peaks, before, at) = (
+        Peaks::of(site.pid()),
+        process::cpu_of(site.pid()),
+        Instant::now(),
+    );
     for host in 0..site.responder.hosts().count {
         site.responder.hang(host);
     }

@@ -43,7 +43,11 @@ pub fn lateness(
         late.get(place).or(late.last()).copied().unwrap_or_default()
     };
     let counts = || came.values().map(Vec::len);
-    let fewest = if came.len() < tags { 0 } else { counts().min().unwrap_or_default() };
+    let fewest = if came.len() < tags {
+        0
+    } else {
+        counts().min().unwrap_or_default()
+    };
     Lateness {
         checks: counts().sum(),
         missed: late.iter().filter(|late| **late > interval / 2).count(),
@@ -55,7 +59,11 @@ pub fn lateness(
 }
 
 /// How many tags were checked first in each tenth of the first interval.
-pub fn starts(arrivals: &[Arrival], interval: Duration, is_checked: impl Fn(Who) -> bool) -> Vec<usize> {
+pub fn starts(
+    arrivals: &[Arrival],
+    interval: Duration,
+    is_checked: impl Fn(Who) -> bool,
+) -> Vec<usize> {
     let mut first: BTreeMap<usize, Instant> = BTreeMap::new();
     for arrival in arrivals.iter().filter(|arrival| is_checked(arrival.who)) {
         first.entry(arrival.who.tag).or_insert(arrival.at);
@@ -104,5 +112,8 @@ fn lateness_is_what_a_gap_has_too_much() {
     assert_eq!((none.checks, none.per_tag), (0, (0, 0)));
     let tenths = starts(&came, Duration::from_secs(1), |_| true);
     assert_eq!(tenths, [1, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    assert_eq!(busiest([0, 50, 99, 250].map(|ms| arrival(ms).at).into_iter()), 3);
+    assert_eq!(
+        busiest([0, 50, 99, 250].map(|ms| arrival(ms).at).into_iter()),
+        3
+    );
 }

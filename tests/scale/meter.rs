@@ -25,7 +25,11 @@ pub struct Traffic {
 impl Traffic {
     /// Reads and writes.
     pub fn count(&self) -> (usize, usize) {
-        let writes = self.requests.iter().filter(|(_, is_write)| *is_write).count();
+        let writes = self
+            .requests
+            .iter()
+            .filter(|(_, is_write)| *is_write)
+            .count();
         (self.requests.len() - writes, writes)
     }
 
@@ -39,7 +43,10 @@ impl fmt::Debug for Traffic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (reads, writes) = self.count();
         let (up, down) = self.bytes;
-        write!(f, "{reads} reads, {writes} writes, {up} bytes up, {down} bytes down")
+        write!(
+            f,
+            "{reads} reads, {writes} writes, {up} bytes up, {down} bytes down"
+        )
     }
 }
 
@@ -119,7 +126,11 @@ fn lead(client: &TcpStream, agent: SocketAddr, shared: &Shared) {
     };
     for stream in [client, &server] {
         stream.set_nodelay(true).unwrap();
-        shared.open.lock().unwrap().push(stream.try_clone().unwrap());
+        shared
+            .open
+            .lock()
+            .unwrap()
+            .push(stream.try_clone().unwrap());
     }
     shared.traffic.lock().unwrap().connections += 1;
     if shared.closed.load(Ordering::SeqCst) {

@@ -132,9 +132,8 @@ fn answer(hosts: &Hosts, who: Who, statement: &str) -> Vec<u8> {
                     ("Progress", "0.000"),
                 ])
             };
-            let dump = |(_, ip): (String, String)| {
-                process("repl", &format!("{ip}:41234"), "Binlog Dump")
-            };
+            let dump =
+                |(_, ip): (String, String)| process("repl", &format!("{ip}:41234"), "Binlog Dump");
             let mut rows = vec![process("monitor", "127.0.0.1:41235", "Query")];
             rows.push(process("system user", "", "Daemon"));
             if is_primary {

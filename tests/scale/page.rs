@@ -71,7 +71,11 @@ fn curve(text: &mut String, rows: &[Row]) {
 }
 
 fn starts(text: &mut String, rows: &[Row]) {
-    let of = |kind: Kind| rows.iter().filter(move |row| row.kind == kind).max_by_key(|row| row.tags);
+    let of = |kind: Kind| {
+        rows.iter()
+            .filter(move |row| row.kind == kind)
+            .max_by_key(|row| row.tags)
+    };
     let Some(row) = of(Kind::Mysql) else {
         return;
     };
@@ -101,7 +105,8 @@ fn trouble(text: &mut String, events: &[Event]) {
         let others = event.others.as_ref().map_or("–".to_owned(), |late| {
             format!("{}, {} ms", milliseconds(late.p99), milliseconds(late.most))
         });
-        let or_dash = |count: Option<usize>| count.map_or("–".to_owned(), |count| count.to_string());
+        let or_dash =
+            |count: Option<usize>| count.map_or("–".to_owned(), |count| count.to_string());
         let (busiest, reads, writes) = event.consul;
         let _ = writeln!(
             text,

@@ -76,7 +76,10 @@ pub struct Peaks {
 
 impl Peaks {
     pub fn of(pid: u32) -> Peaks {
-        let (most, ended) = (Arc::new(Mutex::new(held(pid))), Arc::<AtomicBool>::default());
+        let (most, ended) = (
+            Arc::new(Mutex::new(held(pid))),
+            Arc::<AtomicBool>::default(),
+        );
         let thread = thread::spawn({
             let (most, ended) = (Arc::clone(&most), Arc::clone(&ended));
             move || {

@@ -75,7 +75,11 @@ impl Redis {
     }
 
     fn info(&self, who: Who) -> String {
-        let role = if who == self.master(who.tag) { "master" } else { "slave" };
+        let role = if who == self.master(who.tag) {
+            "master"
+        } else {
+            "slave"
+        };
         let id = format!("{:040x}", who.tag + 1);
         format!(
             "# Replication\r\nrole:{role}\r\nconnected_slaves:1\r\nmaster_replid:{id}\r\n\

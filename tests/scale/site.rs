@@ -108,7 +108,12 @@ impl Site {
     pub fn start(kind: Kind, tags: usize, hung: &[usize]) -> Site {
         process::raise_limits();
         let hosts = Hosts::new(3, tags);
-        let masters: Masters = Arc::new((0..tags).map(|tag| half(kind, tag, tags)).map(AtomicUsize::new).collect());
+        let masters: Masters = Arc::new(
+            (0..tags)
+                .map(|tag| half(kind, tag, tags))
+                .map(AtomicUsize::new)
+                .collect(),
+        );
         let (responder, conf) = match kind {
             Kind::Mysql | Kind::Run => (
                 Responder::start(&hosts, Mysql::new(&hosts)),
@@ -130,7 +135,11 @@ impl Site {
         let builder = CheckerBuilder::new(kind.command())
             .conf(&conf)
             .args(["--consul", &meter.endpoint()]);
-        let builder = if kind == Kind::Run { with_renderer(builder) } else { builder };
+        let builder = if kind == Kind::Run {
+            with_renderer(builder)
+        } else {
+            builder
+        };
         let (builder, told) = as_by_systemd(builder);
         let started = Instant::now();
         Site {
@@ -204,8 +213,7 @@ impl Site {
         pleases: impl Fn(usize) -> bool,
     ) -> Lateness {
         let tags = (0..self.tags).filter(|tag| pleases(*tag)).count();
-        let is_checked =
-            |who: Who| pleases(who.tag) && places.get(&who.tag) == Some(&who.host);
+        let is_checked = |who: Who| pleases(who.tag) && places.get(&who.tag) == Some(&who.host);
         lateness::lateness(arrivals, INTERVAL, is_checked, tags)
     }
 
@@ -255,7 +263,11 @@ impl Site {
 
 fn half(kind: Kind, tag: usize, tags: usize) -> usize {
     let [first, second] = kind.halves();
-    if tag < tags.div_ceil(2) { first } else { second }
+    if tag < tags.div_ceil(2) {
+        first
+    } else {
+        second
+    }
 }
 
 /// Consul takes 64 keys at once.
@@ -310,7 +322,10 @@ fn as_by_systemd(builder: CheckerBuilder) -> (CheckerBuilder, Arc<AtomicUsize>) 
 
 /// The shipped template, checked by a real HAProxy that is never started.
 fn with_renderer(builder: CheckerBuilder) -> CheckerBuilder {
-    let template = concat!(env!("CARGO_MANIFEST_DIR"), "/confd/templates/haproxy.cfg.tmpl");
+    let template = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/confd/templates/haproxy.cfg.tmpl"
+    );
     let confdir = builder.dir().join("confd");
     let resource = format!(
         "[template]\nsrc = \"haproxy.cfg.tmpl\"\ndest = \"{}\"\nkeys = [\"/haproxy/mysqlslave\"]\n\
@@ -320,7 +335,10 @@ fn with_renderer(builder: CheckerBuilder) -> CheckerBuilder {
     );
     builder
         .file("confd/conf.d/haproxy.toml", &resource)
-        .file("confd/templates/haproxy.cfg.tmpl", &fs::read_to_string(template).unwrap())
+        .file(
+            "confd/templates/haproxy.cfg.tmpl",
+            &fs::read_to_string(template).unwrap(),
+        )
         .arg("--confdir")
         .arg(confdir)
 }
