@@ -104,7 +104,7 @@ test: all tiny servers ## every test, with real servers (Debian, as root)
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy CONFD_HAPROXY_TINY=$(CURDIR)/bin/tiny/confd_haproxy \
 	  CONFD_HAPROXY_OTHER=$(CURDIR)/bin/$(OTHER)/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
-	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test scale
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test scale -- --test-threads=1
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test faults -- --test-threads=4
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test soak
