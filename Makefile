@@ -135,7 +135,8 @@ bench: all servers ## measure failover times and what a tag costs (Debian, as ro
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
 
 scale: all servers ## many tags in one process, measured for ten minutes; writes docs/scaling.md (Debian, as root)
-	SCALE_TAGS="$(SCALE_TAGS)" SCALE_EVENTS="$(SCALE_EVENTS)" CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	SCALE_TAGS="$(SCALE_TAGS)" SCALE_EVENTS="$(SCALE_EVENTS)" SCALE_CURVE="$(SCALE_CURVE)" \
+	  CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test scale -- --ignored --nocapture
 
 sizes: rust-target ## what each crate costs in the binary, for docs/dependencies.md

@@ -1,5 +1,7 @@
-//! `make scale`: everything that docs/scaling.md says, measured. `SCALE_TAGS=1,100` measures these
-//! numbers of tags only, `SCALE_EVENTS=no` no trouble; the page is written only when all was.
+//! `make scale`: everything that docs/scaling.md says, measured. For less, which is printed only:
+//! `SCALE_TAGS=1,100` are the numbers of tags of the curve, the last of them that of all else;
+//! `SCALE_EVENTS=run,hang` is the trouble whose name holds one of these words, `no` is none; `SCALE_CURVE=no` is
+//! the trouble alone.
 
 use std::env;
 use std::thread;
@@ -33,27 +35,41 @@ pub struct Row {
 #[test]
 #[ignore = "measures for minutes and writes into the tree: make scale"]
 fn the_curve_is_measured_and_the_page_written() {
-    let only: Option<Vec<usize>> = env::var("SCALE_TAGS")
-        .ok()
-        .filter(|text| !text.is_empty())
-        .map(|text| text.split(',').map(|n| n.parse().unwrap()).collect());
-    let curve = only.as_deref().unwrap_or(CURVE);
-    let mut rows: Vec<Row> = curve.iter().map(|tags| row(Kind::Mysql, *tags)).collect();
-    let most = only.as_ref().map_or(MANY, |tags| tags[tags.len() - 1]);
-    for kind in [Kind::Memcached, Kind::Redis, Kind::Run] {
-        rows.push(row(kind, most));
+    let only = [
+        variable("SCALE_TAGS"),
+        variable("SCALE_EVENTS"),
+        variable("SCALE_CURVE"),
+    ];
+    let is_whole = only.iter().all(Option::is_none);
+    let [tags, wanted, curve] = only;
+    let tags: Option<Vec<usize>> = tags.map(|text| {
+        text.split(',')
+            .map(|n| n.parse().expect("a number"))
+            .collect()
+    });
+    let most = tags.as_ref().map_or(MANY, |tags| tags[tags.len() - 1]);
+    let mut rows = Vec::new();
+    if curve.is_none() {
+        let tags = tags.as_deref().unwrap_or(CURVE);
+        rows.extend(tags.iter().map(|tags| row(Kind::Mysql, *tags)));
+        for kind in [Kind::Memcached, Kind::Redis, Kind::Run] {
+            rows.push(row(kind, most));
+        }
     }
-    let events = match env::var("SCALE_EVENTS").as_deref() {
-        Ok("no") => Vec::new(),
-        _ => events(most),
+    let events = events(most, wanted.as_deref());
+    let watched = match curve {
+        None => vec![watch(MANY, 10), watch(MANY, 1000)],
+        Some(_) => Vec::new(),
     };
-    let watched = [watch(MANY, 10), watch(MANY, 1000)];
-    let is_whole = only.is_none() && !events.is_empty();
     let text = page::text(&rows, &events, &watched);
     println!("{text}");
     if is_whole {
         page::write(&text);
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 fn row(kind: Kind, tags: usize) -> Row {
@@ -72,21 +88,30 @@ fn row(kind: Kind, tags: usize) -> Row {
     }
 }
 
-fn events(tags: usize) -> Vec<Event> {
-    let all: [&dyn Fn() -> Event; 8] = [
-        &|| host_dies(Kind::Mysql, tags, How::Refuses),
-        &|| host_dies(Kind::Mysql, tags, How::Hangs),
-        &|| host_dies(Kind::Memcached, tags, How::Refuses),
-        &|| host_dies(Kind::Redis, tags, How::Refuses),
-        &|| host_dies(Kind::Run, tags, How::Refuses),
-        &|| all_hang(Kind::Mysql, tags),
-        &|| all_hang(Kind::Redis, tags),
-        &|| consul_dies(Kind::Mysql, tags),
+fn events(tags: usize, wanted: Option<&str>) -> Vec<Event> {
+    let all: [(&str, &dyn Fn() -> Event); 8] = [
+        ("mysql-refuse", &|| {
+            host_dies(Kind::Mysql, tags, How::Refuses)
+        }),
+        ("mysql-hang", &|| host_dies(Kind::Mysql, tags, How::Hangs)),
+        ("memcached-refuse", &|| {
+            host_dies(Kind::Memcached, tags, How::Refuses)
+        }),
+        ("redis-refuse", &|| {
+            host_dies(Kind::Redis, tags, How::Refuses)
+        }),
+        ("run-refuse", &|| host_dies(Kind::Run, tags, How::Refuses)),
+        ("mysql-all-hang", &|| all_hang(Kind::Mysql, tags)),
+        ("redis-all-hang", &|| all_hang(Kind::Redis, tags)),
+        ("mysql-consul", &|| consul_dies(Kind::Mysql, tags)),
     ];
+    let is_wanted =
+        |name: &str| wanted.is_none_or(|wanted| wanted.split(',').any(|word| name.contains(word)));
     all.into_iter()
-        .map(|measure| {
+        .filter(|(name, _)| is_wanted(name))
+        .map(|(name, measure)| {
             let event = measure();
-            println!("scale: {event:?}");
+            println!("scale: {name}: {event:?}");
             event
         })
         .collect()
