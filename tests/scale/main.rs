@@ -9,8 +9,7 @@
     clippy::print_stderr,
     clippy::wildcard_enum_match_arm,
     missing_docs,
-    unreachable_pub,
-    dead_code
+    unreachable_pub
 )]
 
 #[path = "../it/support/mod.rs"]
