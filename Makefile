@@ -1,13 +1,18 @@
 # confd_haproxy. `make help` lists the targets.
 
-TARGET     ?= x86_64-unknown-linux-musl
+# Another one's files go into a directory of its own: make TARGET=aarch64-unknown-linux-musl
+DEFAULT    := x86_64-unknown-linux-musl
+TARGET     ?= $(DEFAULT)
+BIN        := $(if $(filter $(DEFAULT),$(TARGET)),bin,bin/$(TARGET))
 CARGO      ?= cargo
 CARGO_HOME ?= $(HOME)/.cargo
 BUILT      := target/$(TARGET)/release/confd_haproxy
 TINY       := target/tiny/$(TARGET)/release/confd_haproxy
 VERSION    := $(shell sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 LICENCES   := target/LICENSE.dependencies
-DIST       := confd_haproxy-$(VERSION)-x86_64-linux
+DIST       := confd_haproxy-$(VERSION)-$(firstword $(subst -, ,$(TARGET)))-linux
+# What the program calls its commands, for one that does not run here.
+COMMANDS   := $(filter-out confd_haproxy,$(patsubst packaging/man/%.8,%,$(wildcard packaging/man/*.8)))
 
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
@@ -20,34 +25,37 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all tiny help install dist rpm lint test test-matrix servers bench demo fuzz corpus soak faults sizes clean rust-target FORCE
+.PHONY: all tiny help install dist rpm lint test test-matrix servers bench scale demo fuzz corpus soak faults sizes clean rust-target FORCE
 .DEFAULT_GOAL := all
 
-all: bin/confd_haproxy ## build bin/confd_haproxy, static, and the links to it
+all: $(BIN)/confd_haproxy ## build bin/confd_haproxy, static, and the links to it; TARGET= for another machine
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-bin/confd_haproxy: $(BUILT)
-	@mkdir -p bin
+$(BIN)/confd_haproxy: $(BUILT)
+	@mkdir -p $(BIN)
 	@cp $< $@.new && mv $@.new $@
-	@for name in $$($@ --list); do ln -sf confd_haproxy bin/$$name; done
-	@ls -l bin
+	@for name in $$($@ --list 2>/dev/null || echo $(COMMANDS)); do ln -sf confd_haproxy $(BIN)/$$name; done
+	@ls -l $(BIN)
 
 $(BUILT): FORCE | rust-target
 	$(CARGO) build --release --locked --target $(TARGET) $(REMAP)
 
 # The same without TLS, for whoever needs neither that nor ring: built apart, so that both can exist.
-tiny: bin/tiny/confd_haproxy ## build bin/tiny/confd_haproxy, without TLS
+tiny: $(BIN)/tiny/confd_haproxy ## build bin/tiny/confd_haproxy, without TLS
 
-bin/tiny/confd_haproxy: $(TINY)
-	@mkdir -p bin/tiny
+$(BIN)/tiny/confd_haproxy: $(TINY)
+	@mkdir -p $(BIN)/tiny
 	@cp $< $@.new && mv $@.new $@
-	@for name in $$($@ --list); do ln -sf confd_haproxy bin/tiny/$$name; done
-	@ls -l bin/tiny
+	@for name in $$($@ --list 2>/dev/null || echo $(COMMANDS)); do ln -sf confd_haproxy $(BIN)/tiny/$$name; done
+	@ls -l $(BIN)/tiny
 
 $(TINY): FORCE | rust-target
 	$(CARGO) build --release --locked --no-default-features --target $(TARGET) --target-dir target/tiny $(REMAP)
+
+# The machine that is not this one, for which everything must build too; its program is run under qemu.
+OTHER := aarch64-unknown-linux-musl
 
 # The toolchain's own musl: no C compiler for musl is needed. What ring has in C takes any gcc
 # (.cargo/config.toml).
@@ -60,21 +68,22 @@ $(LICENCES): Cargo.lock packaging/licences.sh packaging/LICENSE.runtime | $(BUIL
 	CARGO=$(CARGO) packaging/licences.sh $@
 
 install: all $(LICENCES) ## install; variables: DESTDIR, PREFIX (/usr/local), SYSCONFDIR (/etc)
-	BINARY=bin/confd_haproxy LICENCES=$(LICENCES) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) \
+	BINARY=$(BIN)/confd_haproxy LICENCES=$(LICENCES) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) \
 	  SYSCONFDIR=$(SYSCONFDIR) packaging/install.sh
 
 dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
-	rm -rf target/dist/$(DIST) && mkdir -p target/dist/$(DIST)
-	cp -R -P bin etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
-	rm -rf target/dist/$(DIST)/bin/tiny
+	rm -rf target/dist/$(DIST) && mkdir -p target/dist/$(DIST)/bin
+	find $(BIN) -maxdepth 1 ! -type d -exec cp -P {} target/dist/$(DIST)/bin ';'
+	cp -R -P etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
 	cp -R packaging/man target/dist/$(DIST)/man
 	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
 	rm -rf target/dist/$(DIST)
 
 rpm: all $(LICENCES) ## an RPM for CentOS 7 to 10, in target/rpm (with rpmbuild)
+	@[ $(TARGET) = $(DEFAULT) ] || { echo "the RPM is for $(DEFAULT)" >&2; exit 1; }
 	@command -v rpmbuild >/dev/null || tests/setup.sh packaging
-	VERSION=$(VERSION) BINARY=bin/confd_haproxy LICENCES=$(LICENCES) packaging/rpm.sh target/rpm
+	VERSION=$(VERSION) BINARY=$(BIN)/confd_haproxy LICENCES=$(LICENCES) packaging/rpm.sh target/rpm
 	@ls -l target/rpm/*.rpm
 
 lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, imports
@@ -88,11 +97,14 @@ lint: rust-target ## rustfmt, clippy, documentation, licences, banned crates, im
 servers: ## install the servers that the tests need (Debian, as root)
 	tests/setup.sh
 
-test: all servers ## every test, with real servers (Debian, as root)
+test: all tiny servers ## every test, with real servers (Debian, as root)
+	$(MAKE) --no-print-directory TARGET=$(OTHER)
 	$(CARGO) test --locked --lib --bins
 	$(CARGO) test --locked --test fuzz
-	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy CONFD_HAPROXY_TINY=$(CURDIR)/bin/tiny/confd_haproxy \
+	  CONFD_HAPROXY_OTHER=$(CURDIR)/bin/$(OTHER)/confd_haproxy \
 	  $(CARGO) test --locked --test it -- --test-threads=4
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test scale -- --test-threads=1
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
 	  $(CARGO) test --locked --test faults -- --test-threads=4
 	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --test soak
@@ -124,6 +136,11 @@ test-matrix: all ## servers of other Debian suites, to docs/compatibility.md (De
 bench: all tiny servers ## measure us and others side by side, to docs/performance.md (Debian, as root)
 	ONLY="$(ONLY)" ROUNDS="$(ROUNDS)" ORIGINAL="$(ORIGINAL)" CONFD="$(CONFD)" \
 	  CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy $(CARGO) test --locked --quiet --test bench
+
+scale: all servers ## many tags in one process, measured for ten minutes; writes docs/scaling.md (Debian, as root)
+	SCALE_TAGS="$(SCALE_TAGS)" SCALE_EVENTS="$(SCALE_EVENTS)" SCALE_CURVE="$(SCALE_CURVE)" \
+	  CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test scale -- --ignored --nocapture
 
 sizes: rust-target ## what each crate costs in the binary, for docs/dependencies.md
 	TARGET=$(TARGET) CARGO=$(CARGO) tests/sizes.sh

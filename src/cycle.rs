@@ -79,6 +79,8 @@ struct Memory {
     store_error: Option<StoreError>,
     /// When the last cycle was that asked for another one at once.
     hurried_at: Option<Instant>,
+    /// When the first cycle started: what this tag's own moment in the interval is.
+    first: Option<Instant>,
     /// Whether a configured proxy port was compared with the key.
     port_is_settled: bool,
 }
@@ -101,6 +103,7 @@ impl Tag {
             store_pause: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             store_error: None,
             hurried_at: None,
+            first: None,
             port_is_settled: false,
         };
         Tag {
@@ -398,9 +401,10 @@ impl Tag {
 
     /// When to look again: at once after a move (to see the new server well) and after a lost race,
     /// but not twice within an interval; one timeout after the last look while a server is
-    /// failing; else after the interval.
+    /// failing; else at this tag's own moment in the interval.
     fn next(&mut self, outcome: &Outcome, started: Instant) -> Instant {
-        let regular = started + self.policy.interval;
+        let first = *self.memory.first.get_or_insert(started);
+        let regular = next_turn(first, started, self.policy.interval);
         match outcome {
             Outcome::Moved { dry_run: false, .. } | Outcome::LostRace { .. } => {
                 let before = self.memory.hurried_at.replace(started);
@@ -433,6 +437,22 @@ impl Memory {
             self.failing = false;
         }
         self.backend = Some(backend.clone());
+    }
+}
+
+/// The next of the moments that are whole intervals after `first`, for a cycle that has `started`; the one
+/// after that, if less than a quarter of an interval is left. So the starts of many tags, which are
+/// spread, stay so: also after a fault that made all of them look at the same time.
+fn next_turn(first: Instant, started: Instant, interval: Duration) -> Instant {
+    let since = started.saturating_duration_since(first).as_nanos();
+    let Some(gone) = since.checked_rem(interval.as_nanos()) else {
+        return started;
+    };
+    // Less than an interval, which is no more than hours.
+    let gone = Duration::from_nanos(u64::try_from(gone).unwrap_or_default());
+    match interval - gone {
+        left if left < interval / 4 => started + left + interval,
+        left => started + left,
     }
 }
 

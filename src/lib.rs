@@ -76,6 +76,7 @@ pub mod tables;
 
 // Tools.
 pub mod backoff;
+pub mod limits;
 pub mod random;
 pub mod resolve;
 pub mod tls;

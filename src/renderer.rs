@@ -19,6 +19,9 @@ const REMINDER: Duration = Duration::from_secs(60);
 /// The pause after a source failed, at first and at most.
 const SOURCE_PAUSE: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
+/// How long a pass is followed by a rest at most, in which more changes gather.
+const LONGEST_REST: Duration = Duration::from_millis(100);
+
 /// What reading all keys may take, and finding out that they cannot be read.
 const READING: Duration = Duration::from_secs(30);
 /// What a resource may take besides its commands: HAProxy's socket, and the disk.
@@ -65,11 +68,16 @@ impl Job {
     pub fn watch(&mut self, progress: &Progress) -> ! {
         let mut pause = Backoff::new(SOURCE_PAUSE.0, SOURCE_PAUSE.1);
         loop {
+            let started = Instant::now();
             let reports = self.pass(progress);
+            let rested = Instant::now() + rest_after(started.elapsed());
             let at_most = time_left(&reports, LOOK_AGAIN);
             progress.expect_within(at_most + SOURCE_PAUSE.1);
             match self.source.wait(at_most) {
-                Ok(_) => pause.succeeded(),
+                Ok(_) => {
+                    pause.succeeded();
+                    thread::sleep(rested.saturating_duration_since(Instant::now()));
+                }
                 Err(error) => {
                     self.tell(&error.to_string());
                     pause.failed(Instant::now(), random());
@@ -157,6 +165,12 @@ impl Job {
         }
         log::log!(target: TARGET, level, "{trouble}; the files stay as they are");
     }
+}
+
+/// As long as the pass took, up to a limit: when keys change all the time, as when a host with many tags
+/// dies, half of a processor is left for the checkers. The first change never waits.
+fn rest_after(pass: Duration) -> Duration {
+    pass.min(LONGEST_REST)
 }
 
 fn time_left(reports: &[Report], at_most: Duration) -> Duration {

@@ -5,14 +5,14 @@
 #   tests/setup.sh mariadb consul    only these groups
 #   tests/setup.sh redis@bullseye    Redis as that suite has it, for `make test-matrix`
 #
-# Groups: tools packaging mariadb haproxy memcached redis go consul mysql. Run again, it does only
+# Groups: tools packaging qemu mariadb haproxy memcached redis go consul mysql. Run again, it does only
 # what is missing. Debian packages go into the system; Consul and MySQL, which Debian 12 does not have,
 # go into target/servers, from the suites of the same Debian mirror that do.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 servers=$root/target/servers
-all_groups=(tools packaging mariadb haproxy memcached redis go consul mysql)
+all_groups=(tools packaging qemu mariadb haproxy memcached redis go consul mysql)
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 updated=
 
@@ -162,6 +162,8 @@ setup_group() {
     tools) packages tools iproute2 nftables util-linux procps curl ca-certificates gcc libc6-dev file openssl ;;
     # systemd itself is not on every machine, and systemd-analyze looks for manual pages with man.
     packaging) packages packaging rpm rpmlint mandoc man-db systemd systemd-container ;;
+    # The compiler for what ring has in C, and what runs the result. Headers only of libc.
+    qemu) packages qemu qemu-user-static gcc-aarch64-linux-gnu libc6-dev-arm64-cross ;;
     mariadb) packages mariadb mariadb-server ;;
     haproxy) packages haproxy haproxy ;;
     memcached) packages memcached memcached ;;
@@ -178,6 +180,7 @@ version() {
     case $1 in
     tools) ip -V ;;
     packaging) printf '%s, %s\n' "$(rpm --version)" "$(systemd-nspawn --version | head -n 1)" ;;
+    qemu) qemu-aarch64-static --version | head -n 1 ;;
     mariadb) mariadbd --version ;;
     haproxy) haproxy -v | head -n 1 ;;
     memcached) memcached --version ;;

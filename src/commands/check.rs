@@ -15,6 +15,7 @@ use crate::cli::{self, Args, Start};
 use crate::config::{self, Fallback, Service};
 use crate::cycle::{Policy, Tag};
 use crate::error::Error;
+use crate::limits;
 use crate::logger;
 use crate::notify::Notifier;
 use crate::resolve::Resolver;
@@ -46,7 +47,7 @@ pub fn run(args: Args, kind: Kind) -> Result<u8, Error> {
         .map_err(|e| no_threads(&e))
 }
 
-/// Installs the logger and says what the start had to warn of. Returns whether the log goes to
+/// Installs the logger and says what the start had to warn of; makes room for so many tags. Returns whether the log goes to
 /// the journal.
 pub(super) fn begin_log(start: &Start) -> bool {
     let level = if start.debug {
@@ -58,6 +59,9 @@ pub(super) fn begin_log(start: &Start) -> bool {
     // Fails only where a logger is installed already, which then serves as well.
     let _ = logger::init(level, journal);
     for warning in &start.warnings {
+        log::warn!(target: cli::PROGRAM, "{warning}");
+    }
+    if let Err(warning) = limits::make_room(start.tags.len()) {
         log::warn!(target: cli::PROGRAM, "{warning}");
     }
     journal

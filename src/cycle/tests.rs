@@ -566,6 +566,27 @@ fn a_move_is_followed_by_a_look_at_once_but_not_over_and_over() {
 }
 
 #[test]
+fn a_tag_keeps_to_its_own_moment_in_the_interval() {
+    let (first, second) = (Instant::now(), Duration::from_secs(1));
+    // When a cycle started, and when the next one is due, in milliseconds after the first one.
+    let cases = [
+        (0, 1000),
+        // Late by a little, and by a lot.
+        (1003, 2000),
+        (1600, 2000),
+        // Too little is left for another look.
+        (1751, 3000),
+        (1999, 3000),
+        (7250, 8000),
+    ];
+    for (started, next) in cases {
+        let at = |ms| first + Duration::from_millis(ms);
+        assert_eq!(next_turn(first, at(started), second), at(next), "{started}");
+    }
+    assert_eq!(next_turn(first, first, Duration::ZERO), first);
+}
+
+#[test]
 fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     let mut bench = Bench::on_two(&[STAND_IN, refused(), UP]);
     bench.tag.policy.dry_run = true;

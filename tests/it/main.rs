@@ -61,9 +61,11 @@ mod lists_to_the_port;
 mod runtime_api;
 mod to_the_port;
 
-// What is shipped besides the program.
+// What is shipped besides the program, and what the program may weigh.
 mod confd_files;
+mod other_machine;
 mod packaging;
+mod sizes;
 mod systemd;
 mod templates;
 

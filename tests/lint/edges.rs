@@ -113,6 +113,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("tls", &["endpoint"]),
     ("backoff", &[]),
     ("random", &[]),
+    ("limits", &[]),
     ("lib", &[]),
 ];
 

@@ -62,6 +62,11 @@ impl Consul {
         Self::launch("127.0.0.1", None, false)
     }
 
+    /// In memory, with this in its configuration besides.
+    pub fn start_with(more: Value) -> Self {
+        Self::launch_with("127.0.0.1", None, false, more)
+    }
+
     /// In memory, with an HTTPS interface besides, for those who show a certificate of the same
     /// authority.
     pub fn start_tls(server: &Pair, ca: &Path) -> Self {
