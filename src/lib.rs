@@ -63,6 +63,7 @@ pub mod template;
 
 pub mod command;
 pub mod haproxy;
+pub mod host;
 pub mod stage;
 
 // What the user says, and what is done with it.

@@ -1,14 +1,15 @@
 //! The options of the checkers and of run, as typed: each is right by itself, nothing is read yet.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
 use super::Command;
 use crate::backend::Kind;
 use crate::config::Settings;
-use crate::config::value::items;
+use crate::config::value::{items, seconds};
 use crate::error::Error;
 use crate::nearest::nearest;
 use crate::secret::Secret;
@@ -19,9 +20,23 @@ const GENERAL: [&str; 9] = [
 ];
 
 /// The options of status.
-const STATUS: [&str; 9] = [
-    "conf", "tag", "consul", "token", "store", "timeout", "json", "help", "version",
+const STATUS: [&str; 12] = [
+    "conf",
+    "tag",
+    "consul",
+    "token",
+    "store",
+    "confdir",
+    "haproxy-socket",
+    "timeout",
+    "watch",
+    "json",
+    "help",
+    "version",
 ];
+
+/// How often `--watch` looks, where it does not say it.
+const WATCH: Duration = Duration::from_secs(2);
 
 /// Every option of a command, without its hyphens.
 pub fn options(command: Command) -> Vec<String> {
@@ -64,6 +79,10 @@ pub struct Args {
     pub allow_empty: bool,
     /// `--json`, of status.
     pub json: bool,
+    /// `--watch`, of status: from one look to the next.
+    pub watch: Option<Duration>,
+    /// Every `--haproxy-socket`, of status.
+    pub haproxy_sockets: Vec<String>,
     /// `--user`, of checkredismaster.
     pub user: Option<String>,
     /// The settings for every section that does not say them itself.
@@ -148,6 +167,7 @@ impl Reader {
                     self.switch(&name);
                 }
                 "flush" => self.flush(),
+                "watch" => self.watch(),
                 known => self.option(known),
             }
         }
@@ -171,6 +191,21 @@ impl Reader {
         let value = self.parser.optional_value().unwrap_or("yes".into());
         if let Err(problem) = self.set("flush", value) {
             self.problems.push(format!("--flush: {problem}"));
+        }
+    }
+
+    /// `--watch` alone, `--watch=5`, or `--watch 5`.
+    fn watch(&mut self) {
+        let is_number = |word: &OsStr| word.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        let next = |parser: &mut Parser| parser.try_raw_args()?.next_if(is_number);
+        let value = self.parser.optional_value();
+        let every = match value.or_else(|| next(&mut self.parser)) {
+            None => Ok(WATCH),
+            Some(text) => seconds(&text.to_string_lossy(), 0.1..=3600.0),
+        };
+        match every {
+            Ok(every) => self.args.watch = Some(every),
+            Err(problem) => self.problems.push(format!("--watch: {problem}")),
         }
     }
 
@@ -213,6 +248,7 @@ impl Reader {
         match name {
             "tag" => self.add_tags(&value),
             "consul" => self.args.consul.push(value),
+            "haproxy-socket" => self.args.haproxy_sockets.push(value),
             "user" => self.args.user = Some(value),
             "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
             _ => {

@@ -193,27 +193,32 @@ For sections that do not say it themselves:
 const STATUS: &str = "\
 usage: confd_haproxy status [--conf FILE] [--tag TAG]... [options]
 
-Says what every tag points at, and how every server of it is: one line for all,
-then a table. Changes nothing, and needs no checker to be running.
+Says what every tag points at, how every server of it is, whether HAProxy sends
+clients there, and what to do: one line for all, then a table. Changes nothing,
+and needs no checker to be running.
 
   confd_haproxy status
-  confd_haproxy status --tag slave3301 --json
+  confd_haproxy status --watch --tag slave3301
+  confd_haproxy status --store /var/lib/confd_haproxy/keys.json --json
 
   --conf FILE       the sections to look at (/etc/confd_haproxy/db.conf)
   --tag TAG,...     only these; may be repeated (all)
-  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --store FILE      the keys are in this file, and not in Consul
   --timeout SEC     the time a check may take, where a section does not say it (1)
+  --confdir DIR     its conf.d names HAProxy's stats socket (/etc/confd)
+  --haproxy-socket ADDR   or this one: /path or host:port; may be repeated
+  --watch [SEC]     look again every SEC seconds (2); * marks what is new
   --json            for programs
   --help            this text
   --version         the version
 
-exit code: 0 ok, 1 degraded, 2 down, 3 unknown, as Nagios wants it. The worst
-of all tags counts, and down is worse than unknown.
+exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as Nagios wants it. The worst
+of all tags counts, and critical is worse than unknown.
 
-environment, if there is no option: CONSUL_HTTP_ADDR,
-CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, those
+of the Consul tools about certificates; NO_COLOR";
 
 const RUN: &str = "\
 usage: confd_haproxy run [--conf FILE] [--tag TAG]... [options]

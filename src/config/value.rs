@@ -33,7 +33,7 @@ impl Candidate {
 }
 
 /// Seconds with an optional fraction, within `range` (in seconds).
-pub(super) fn seconds(text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
+pub fn seconds(text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     text.parse::<f64>()
         .ok()

@@ -10,7 +10,8 @@ use std::net::IpAddr;
 use crate::haproxy::diff::{ServerChange, ServerName};
 use crate::haproxy::error::{Fault, RuntimeError};
 use crate::haproxy::socket::Address;
-use crate::haproxy::state::{self, Server, Servers};
+use crate::haproxy::state;
+pub use crate::haproxy::state::{Server, Servers};
 
 /// How long a line of orders may be, in bytes. HAProxy reads a line into a buffer of
 /// `tune.bufsize`, 16 kB unless somebody made it smaller.
@@ -71,6 +72,19 @@ impl Runtime {
             .into_iter()
             .filter_map(|(name, server)| Some((name, server.address?)));
         Ok(known.collect())
+    }
+
+    /// Every server, and how it is.
+    ///
+    /// # Errors
+    /// When HAProxy cannot be asked, or is on its way out.
+    pub fn servers(&self) -> Result<Servers, RuntimeError> {
+        self.survey().map_err(|fault| self.error(fault, false))
+    }
+
+    /// Whether it is asked on this host.
+    pub fn is_local(&self) -> bool {
+        self.address.is_local()
     }
 
     /// HAProxy's version, such as `2.6.12`.

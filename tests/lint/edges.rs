@@ -60,7 +60,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["backend", "checker", "outcome"]),
-    ("status", &["backend", "checker", "endpoint", "outcome"]),
+    (
+        "status",
+        &["backend", "checker", "elect", "endpoint", "outcome"],
+    ),
+    // Reads the host's own files, and knows of nothing else.
+    ("host", &[]),
     (
         "cycle",
         &[
