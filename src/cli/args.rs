@@ -196,7 +196,8 @@ impl Reader {
 
     /// `--watch` alone, `--watch=5`, or `--watch 5`.
     fn watch(&mut self) {
-        let is_number = |word: &OsStr| word.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        let is_number = |word: &OsStr| word.as_encoded_bytes().iter().all(is_part);
         let next = |parser: &mut Parser| parser.try_raw_args()?.next_if(is_number);
         let value = self.parser.optional_value();
         let every = match value.or_else(|| next(&mut self.parser)) {
@@ -385,6 +386,24 @@ mod tests {
         assert_eq!(read("--flush").unwrap(), read("--flush=yes").unwrap());
         assert!(read("--flush=maybe").unwrap_err().contains("not yes or no"));
         assert!(read("--max-lag 1").is_err() && read("--sentinel a").is_err());
+    }
+
+    #[test]
+    fn watch_takes_a_number_or_goes_without() {
+        let watch = |words: &str| match parse(
+            words.split_whitespace().map(OsString::from),
+            Command::Status,
+        ) {
+            Ok(Parsed::Args(args)) => args.watch.map(|every| every.as_millis()),
+            other => panic!("{words}: {other:?}"),
+        };
+        assert_eq!(watch("--json"), None);
+        for words in ["--watch", "--watch --json", "--json --watch", "--watch=2"] {
+            assert_eq!(watch(words), Some(2000), "{words}");
+        }
+        assert_eq!(watch("--watch 0.5 --json"), Some(500));
+        let zero = ["--watch", "0"].map(OsString::from);
+        assert!(parse(zero.into_iter(), Command::Status).is_err());
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! back and compared. HAProxy forgets a move when it reloads: the caller writes the file too.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::haproxy::diff::{ServerChange, ServerName};
@@ -126,6 +127,12 @@ impl Runtime {
             begun: orders_given && fault != Fault::Denied,
             fault,
         }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)
     }
 }
 

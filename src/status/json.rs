@@ -62,7 +62,7 @@ fn haproxy(row: &Row) -> Value {
         Route::To(reached) => json!({
             "servers": reached.iter().map(one).collect::<Vec<_>>(),
             "routes_to_server": row.server().is_some_and(|server| {
-                row.reached(server) == Some(Standing::Up)
+                row.standing(server) == Some(Standing::Up)
             }),
         }),
     }
@@ -100,6 +100,6 @@ fn server(row: &Row, endpoint: &Endpoint, health: &Health) -> Value {
         "state": word(State::of(health)),
         "health": health.to_string(),
         "lag": lag,
-        "haproxy": row.reached(endpoint).map(standing),
+        "haproxy": row.standing(endpoint).map(standing),
     })
 }

@@ -18,8 +18,12 @@ pub enum Route {
 }
 
 /// A server in HAProxy's section of a tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reached {
+    /// What HAProxy calls it: `section/server`.
+    pub name: String,
+    /// The socket at which that was asked.
+    pub socket: String,
     /// Its address and port; `None` while its name has no address.
     pub at: Option<(IpAddr, u16)>,
     /// What HAProxy makes of it.
@@ -39,12 +43,16 @@ pub enum Standing {
 
 impl Row {
     /// What HAProxy makes of this server, if it sends connections there at all.
-    pub(super) fn reached(&self, server: &Endpoint) -> Option<Standing> {
+    pub(super) fn reached(&self, server: &Endpoint) -> Option<&Reached> {
         let Route::To(reached) = &self.route else {
             return None;
         };
         let here = |reached: &&Reached| reached.at.is_some_and(|at| self.is_at(server, at));
-        reached.iter().find(here).map(|reached| reached.standing)
+        reached.iter().find(here)
+    }
+
+    pub(super) fn standing(&self, server: &Endpoint) -> Option<Standing> {
+        self.reached(server).map(|reached| reached.standing)
     }
 
     /// The addresses that HAProxy sends connections to.

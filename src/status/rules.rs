@@ -81,24 +81,29 @@ fn shared_port(row: &Row, earlier: &[Row]) -> Option<Warning> {
 fn routed_wrong(row: &Row) -> Option<Warning> {
     let tag = row.key.tag().clone();
     let server = row.server()?;
+    let is_well = row.health().is_some_and(Health::serves);
     match (&row.route, row.reached(server)) {
-        (Route::NotAsked, _) | (_, Some(Standing::Up)) => None,
+        (Route::NotAsked, _) => None,
         (Route::NoSection, _) => Some(Warning::NoSection {
             tag,
             silent: (row.listener == Listener::Nobody).then_some(row.port),
         }),
-        (_, Some(Standing::Down)) => Some(Warning::HaproxySaysDown {
-            tag,
-            is_well: row.health().is_some_and(Health::serves),
-        }),
-        (_, Some(Standing::Held)) => Some(Warning::HaproxyHolds { tag }),
         (Route::To(_), None) => Some(elsewhere(row)),
+        (Route::To(_), Some(reached)) => match reached.standing {
+            Standing::Up => None,
+            // That a dead server is dead is no news.
+            Standing::Down => is_well.then_some(Warning::HaproxySaysDown),
+            Standing::Held => Some(Warning::HaproxyHolds {
+                name: reached.name.clone(),
+                socket: reached.socket.clone(),
+            }),
+        },
     }
 }
 
 fn elsewhere(row: &Row) -> Warning {
     let serves = |other: &Candidate| {
-        other.health.serves() && row.reached(&other.server) == Some(Standing::Up)
+        other.health.serves() && row.standing(&other.server) == Some(Standing::Up)
     };
     let at = row.reached_addresses().join(", ");
     Warning::Elsewhere {
@@ -112,7 +117,7 @@ fn elsewhere(row: &Row) -> Warning {
 
 fn on_primary(row: &Row) -> Option<Warning> {
     let stands_in = matches!(row.health()?, Health::Degraded(Degraded::StandIn));
-    stands_in.then(|| Warning::OnPrimary {
+    stands_in.then_some(Warning::OnPrimary {
         replicas: row.others.len(),
     })
 }

@@ -118,7 +118,8 @@ fn entries(row: &Row, warnings: &[Warning], with_haproxy: bool) -> Vec<Entry> {
     let or = || [Cell::new("", Tint::None), Cell::new("   or", Tint::Faint)];
     let others = row.others.iter();
     all.extend(others.map(|c| entry(row, or(), &c.server, &c.health, false, with_haproxy)));
-    if let Some(why) = &row.incomplete {
+    let is_shown = |why: &&String| !says_of_primary(row, why);
+    if let Some(why) = row.incomplete.as_ref().filter(is_shown) {
         let blank = [Cell::new("", Tint::None), Cell::new("", Tint::None)];
         let text = format!("the list may be incomplete: {why}");
         let mut note = without_server(row, blank, Cell::new(text, Tint::Poor), with_haproxy);
@@ -129,6 +130,13 @@ fn entries(row: &Row, warnings: &[Warning], with_haproxy: bool) -> Vec<Entry> {
         last.warnings = warnings.to_vec();
     }
     all
+}
+
+/// Whether a note repeats what the primary's own line says.
+fn says_of_primary(row: &Row, note: &str) -> bool {
+    let mut others = row.others.iter();
+    let primary = others.find(|other| row.primary.as_ref() == Some(&other.server));
+    primary.is_some_and(|p| note == format!("primary {}: {}", p.server, p.health))
 }
 
 fn entry(
@@ -179,7 +187,7 @@ fn without_server(row: &Row, first: [Cell; 2], what: Cell, with_haproxy: bool) -
 
 /// What HAProxy does with a server.
 fn routed(row: &Row, server: &Endpoint, in_use: bool) -> Cell {
-    match (row.reached(server), &row.route) {
+    match (row.standing(server), &row.route) {
         (Some(Standing::Up), _) => Cell::new("here", Tint::Good),
         (Some(Standing::Down), _) => Cell::new("down", Tint::Bad),
         (Some(Standing::Held), _) => Cell::new("maint", Tint::Poor),
@@ -203,7 +211,7 @@ fn described(row: &Row, server: &Endpoint, health: &Health, in_use: bool) -> Cel
         }
         Health::Down(fault @ Fault::NotMaster(_)) if !in_use => plain(fault.to_string()),
         Health::Degraded(degraded @ Degraded::Excluded) if !in_use => plain(degraded.to_string()),
-        _ => {
+        Health::Up { .. } | Health::Degraded(_) | Health::Down(_) | Health::Unknown(_) => {
             let text = health.to_string();
             let note = match is_primary && !text.contains("primary") {
                 true => " (the primary)",

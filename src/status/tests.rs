@@ -63,6 +63,8 @@ fn dead() -> Row {
 fn to(at: &str, standing: Standing) -> Route {
     let at: std::net::SocketAddr = at.parse().unwrap();
     Route::To(vec![Reached {
+        name: "t/s".to_owned(),
+        socket: "/run/h.sock".to_owned(),
         at: Some((at.ip(), at.port())),
         standing,
     }])
@@ -336,7 +338,11 @@ fn each_warning_is_given_when_it_should_be_and_else_not() {
         ),
     ];
     for (row, wanted) in cases {
-        assert_eq!(codes(&[row.clone()], &around), wanted, "{row:?}");
+        assert_eq!(
+            codes(std::slice::from_ref(&row), &around),
+            wanted,
+            "{row:?}"
+        );
     }
     let mut second = good();
     second.key = Key::new(Kind::MysqlSlave, "b".parse().unwrap());
@@ -395,10 +401,10 @@ fn a_host_name_is_where_its_addresses_are() {
         ..row(Kind::MysqlSlave, "t", 1, current)
     };
     let server = row.server().unwrap().clone();
-    assert_eq!(row.reached(&server), None);
+    assert_eq!(row.standing(&server), None);
     row.addresses
         .insert(server.host.clone(), vec!["10.0.21.7".parse().unwrap()]);
-    assert_eq!(row.reached(&server), Some(Standing::Up));
+    assert_eq!(row.standing(&server), Some(Standing::Up));
 }
 
 #[test]

@@ -61,17 +61,14 @@ pub enum Warning {
         /// Whether that is known to serve.
         serves: bool,
     },
-    /// HAProxy takes the server for dead: clients get nothing.
-    HaproxySaysDown {
-        /// The tag.
-        tag: TagName,
-        /// Whether our own check finds it well.
-        is_well: bool,
-    },
-    /// Somebody has put the server into maintenance in HAProxy.
+    /// HAProxy takes a server that is well for dead: clients get nothing.
+    HaproxySaysDown,
+    /// Somebody has put the server into maintenance in HAProxy: clients get nothing.
     HaproxyHolds {
-        /// The tag.
-        tag: TagName,
+        /// What HAProxy calls it.
+        name: String,
+        /// HAProxy's socket.
+        socket: String,
     },
     /// The primary is in use.
     OnPrimary {
@@ -127,7 +124,9 @@ impl Warning {
     /// How bad it is.
     pub fn severity(&self) -> Severity {
         let is_critical = match self {
-            Warning::NotMoved { .. } | Warning::HaproxySaysDown { .. } => true,
+            Warning::NotMoved { .. } | Warning::HaproxySaysDown | Warning::HaproxyHolds { .. } => {
+                true
+            }
             Warning::PortTaken {
                 haproxy_answers, ..
             } => *haproxy_answers,
@@ -135,7 +134,6 @@ impl Warning {
             Warning::Elsewhere { serves, .. } => !serves,
             Warning::KeyMalformed { .. }
             | Warning::SharedPort { .. }
-            | Warning::HaproxyHolds { .. }
             | Warning::OnPrimary { .. }
             | Warning::Foreign { .. }
             | Warning::Grant { .. }
@@ -157,7 +155,7 @@ impl Warning {
             Warning::SharedPort { .. } => "shared-port",
             Warning::NoSection { .. } => "no-section",
             Warning::Elsewhere { .. } => "haproxy-elsewhere",
-            Warning::HaproxySaysDown { .. } => "haproxy-down",
+            Warning::HaproxySaysDown => "haproxy-down",
             Warning::HaproxyHolds { .. } => "haproxy-maintenance",
             Warning::OnPrimary { .. } => "on-primary",
             Warning::Foreign { .. } => "foreign-replica",
@@ -192,15 +190,12 @@ impl Warning {
             Warning::Elsewhere { at, .. } => {
                 format!("HAProxy sends clients to {at}, which is not what the key says")
             }
-            Warning::HaproxySaysDown { is_well: true, .. } => {
+            Warning::HaproxySaysDown => {
                 "HAProxy's own check says that the server is down: clients get nothing".to_owned()
             }
-            Warning::HaproxySaysDown { is_well: false, .. } => {
-                "HAProxy says so too: clients get nothing".to_owned()
-            }
-            Warning::HaproxyHolds { .. } => {
-                "somebody has put the server into maintenance in HAProxy".to_owned()
-            }
+            Warning::HaproxyHolds { name, .. } => format!(
+                "{name} is in maintenance in HAProxy, where somebody put it: clients get nothing"
+            ),
             Warning::OnPrimary { replicas: 0 } => {
                 "clients read from the primary, for there is no replica".to_owned()
             }
@@ -245,14 +240,13 @@ impl Warning {
                 "systemctl status confd_haproxy: is the renderer running, and what does it say?"
                     .to_owned()
             }
-            Warning::HaproxySaysDown { is_well: true, .. } => {
+            Warning::HaproxySaysDown => {
                 "journalctl -u haproxy: can this host reach it? Is a firewall in between?"
                     .to_owned()
             }
-            Warning::HaproxySaysDown { tag, .. } | Warning::HaproxyHolds { tag } => format!(
-                "echo 'show servers state {tag}' | socat - SOCKET, then \
-                 'set server {tag}/NAME state ready'"
-            ),
+            Warning::HaproxyHolds { name, socket } => {
+                format!("echo 'set server {name} state ready' | socat - {socket}")
+            }
             Warning::OnPrimary { .. } => {
                 "SHOW SLAVE STATUS (SHOW REPLICA STATUS) on the replicas above says why".to_owned()
             }

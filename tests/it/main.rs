@@ -34,6 +34,7 @@ mod store_down;
 
 // What every tag points at.
 mod status;
+mod status_warnings;
 
 // checkmemcached.
 mod memcached;

@@ -72,7 +72,7 @@ impl Routes {
                 Ok(servers) => {
                     asked.is_answered = true;
                     asked.answers_here |= socket.is_local();
-                    asked.take(servers);
+                    asked.take(servers, socket);
                 }
                 Err(error) => asked.not_asked.push(error.to_string()),
             }
@@ -96,23 +96,23 @@ impl Asked {
         }
     }
 
-    fn take(&mut self, servers: Servers) {
-        for ((section, _), server) in servers {
-            self.sections
-                .entry(section)
-                .or_default()
-                .push(reached(server));
+    fn take(&mut self, servers: Servers, socket: &Runtime) {
+        for ((section, name), server) in servers {
+            let reached = Reached {
+                name: format!("{section}/{name}"),
+                socket: socket.to_string(),
+                at: server.address,
+                standing: standing(server),
+            };
+            self.sections.entry(section).or_default().push(reached);
         }
     }
 }
 
-fn reached(server: Server) -> Reached {
-    Reached {
-        at: server.address,
-        standing: match (server.is_held, server.is_up) {
-            (true, _) => Standing::Held,
-            (false, true) => Standing::Up,
-            (false, false) => Standing::Down,
-        },
+fn standing(server: Server) -> Standing {
+    match (server.is_held, server.is_up) {
+        (true, _) => Standing::Held,
+        (false, true) => Standing::Up,
+        (false, false) => Standing::Down,
     }
 }
