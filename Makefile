@@ -68,6 +68,7 @@ dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
 	cp -R -P bin etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
 	rm -rf target/dist/$(DIST)/bin/tiny
 	cp -R packaging/man target/dist/$(DIST)/man
+	cp -R packaging/bash-completion target/dist/$(DIST)/bash-completion
 	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
 	rm -rf target/dist/$(DIST)

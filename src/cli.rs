@@ -343,6 +343,66 @@ mod tests {
         names.filter(|name| name.len() > 1).collect()
     }
 
+    /// Every option of a command, as the completion has them: with hyphens.
+    fn all_options(command: Command) -> BTreeSet<String> {
+        let with = |hyphens, name: &str| format!("{hyphens}{name}");
+        if command != Command::Confd {
+            let options = args::options(command);
+            return options.iter().map(|name| with("--", name)).collect();
+        }
+        // Those of confd's other backends, and those that are refused, are not offered.
+        let text = usage::confd();
+        let (offered, _) = text.split_once("Refused").unwrap();
+        let is_offered = |flag: &&str| offered.contains(&format!(" -{flag}"));
+        let flags = confd::SETTINGS.iter().map(|setting| setting.flag);
+        let flags = flags.filter(is_offered).chain(["help", "version"]);
+        flags.map(|flag| with("-", flag)).collect()
+    }
+
+    #[test]
+    fn the_completion_for_bash_offers_exactly_the_commands_and_options_that_there_are() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/bash-completion");
+        let script = fs::read_to_string(dir.join(PROGRAM)).unwrap();
+        let echoed = |start: &str| -> Vec<String> {
+            let line = script.lines().find(|l| l.trim_start().starts_with(start));
+            let (_, rest) = line
+                .unwrap_or_else(|| panic!("{start}"))
+                .split_once('"')
+                .unwrap();
+            let (words, _) = rest.split_once('"').unwrap();
+            words.split(' ').map(str::to_owned).collect()
+        };
+        assert_eq!(echoed("echo"), Command::ALL.map(Command::word));
+        for command in Command::ALL {
+            let offered = echoed(&format!("{}) echo", command.word()));
+            let offered: BTreeSet<String> = offered.into_iter().collect();
+            assert_eq!(offered, all_options(command), "{command:?}");
+        }
+        let linked = Command::ALL.into_iter().filter(|c| c.is_linked());
+        let names: Vec<&str> = [PROGRAM]
+            .into_iter()
+            .chain(linked.map(Command::word))
+            .collect();
+        let last = script.lines().last().unwrap();
+        assert_eq!(last, format!("complete -F _{PROGRAM} {}", names.join(" ")));
+    }
+
+    #[test]
+    fn every_help_is_a_screen_of_80_columns_with_examples() {
+        for command in Command::ALL {
+            let text = said(&["x", command.word(), "--help"]);
+            let n_lines = text.lines().count();
+            assert!((15..=40).contains(&n_lines), "{command:?}: {n_lines} lines");
+            let long = text.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{command:?}");
+            let example = format!("\n  {}", command.invocation());
+            assert!(text.contains(&example), "{command:?} has no example");
+            for option in all_options(command) {
+                assert!(text.contains(&option), "{command:?}: {option} is missing");
+            }
+        }
+    }
+
     #[test]
     fn the_manual_pages_name_exactly_the_options_that_there_are() {
         let program = page("confd_haproxy.8");

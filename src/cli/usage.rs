@@ -206,7 +206,7 @@ and needs no checker to be running.
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --store FILE      the keys are in this file, and not in Consul
-  --timeout SEC     the time a check may take, where a section does not say it (1)
+  --timeout SEC     the time a check may take, for sections without it (1)
   --confdir DIR     its conf.d names HAProxy's stats socket (/etc/confd)
   --haproxy-socket ADDR   or this one: /path or host:port; may be repeated
   --watch [SEC]     look again every SEC seconds (2); * marks what is new

@@ -62,6 +62,7 @@ mod runtime_api;
 mod to_the_port;
 
 // What is shipped besides the program.
+mod completion;
 mod confd_files;
 mod packaging;
 mod systemd;
