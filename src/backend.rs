@@ -54,6 +54,8 @@ pub enum Cause {
     Forced,
     /// The server that was left still serves: its sessions may finish.
     Voluntary,
+    /// The same, and a person has moved it.
+    Manual,
 }
 
 impl Kind {
@@ -152,6 +154,12 @@ impl Key {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// Where an operator's orders for the tag are. Not below `haproxy/<kind>/`, where every key is
+    /// a port to templates (`gets "/haproxy/mysqlslave/*"`), and `<tag>.override` could be a tag.
+    pub fn override_path(&self) -> String {
+        format!("haproxy/overrides/{}/{}", self.kind, self.tag)
+    }
 }
 
 impl fmt::Display for Key {
@@ -236,6 +244,7 @@ impl Cause {
             Cause::Unknown => 0,
             Cause::Forced => 1,
             Cause::Voluntary => 2,
+            Cause::Manual => 3,
         }
     }
 
@@ -244,6 +253,7 @@ impl Cause {
         match flags {
             1 => Cause::Forced,
             2 => Cause::Voluntary,
+            3 => Cause::Manual,
             _ => Cause::Unknown,
         }
     }
@@ -255,6 +265,7 @@ impl fmt::Display for Cause {
             Cause::Unknown => "unknown",
             Cause::Forced => "forced",
             Cause::Voluntary => "voluntary",
+            Cause::Manual => "manual",
         })
     }
 }
@@ -376,7 +387,12 @@ mod tests {
 
     #[test]
     fn causes_survive_the_flags() {
-        for cause in [Cause::Unknown, Cause::Forced, Cause::Voluntary] {
+        for cause in [
+            Cause::Unknown,
+            Cause::Forced,
+            Cause::Voluntary,
+            Cause::Manual,
+        ] {
             assert_eq!(Cause::from_flags(cause.flags()), cause);
         }
         assert_eq!(Cause::from_flags(99), Cause::Unknown);

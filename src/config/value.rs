@@ -102,11 +102,7 @@ pub(super) fn candidate(text: &str) -> Result<Candidate, String> {
 }
 
 pub(super) fn exclusion(text: &str) -> Result<Exclusion, String> {
-    let Candidate { host, port } = candidate(text)?;
-    Ok(match port {
-        Some(port) => Exclusion::Server(Endpoint::new(host, port)),
-        None => Exclusion::Host(host),
-    })
+    text.parse()
 }
 
 /// The items of a comma list; empty ones do not count.

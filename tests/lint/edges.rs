@@ -28,7 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backend", "config", "endpoint", "error", "nearest", "secret", "tables", "tls",
+            "backend", "config", "endpoint", "error", "moment", "nearest", "secret", "tables",
+            "tls",
         ],
     ),
     (
@@ -62,8 +63,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("report", &["backend", "checker", "outcome"]),
     (
         "status",
-        &["backend", "checker", "elect", "endpoint", "outcome"],
+        &[
+            "backend",
+            "checker",
+            "elect",
+            "endpoint",
+            "outcome",
+            "overrides",
+        ],
     ),
+    ("overrides", &["elect", "endpoint", "moment"]),
+    ("moment", &[]),
     // Reads the host's own files, and knows of nothing else.
     ("host", &[]),
     (
@@ -75,7 +85,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "elect",
             "endpoint",
             "hysteresis",
+            "moment",
             "outcome",
+            "overrides",
             "random",
             "store",
         ],
@@ -91,7 +103,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "store",
-        &["backend", "endpoint", "resolve", "secret", "tls"],
+        &[
+            "backend",
+            "endpoint",
+            "overrides",
+            "resolve",
+            "secret",
+            "tls",
+        ],
     ),
     (
         "source",

@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::node::Reply;
 use super::text::one_line;
 use crate::backend::{Backend, Cause, Key};
-use crate::store::{Entry, Swap, Version};
+use crate::overrides::Override;
+use crate::store::{Entry, Ordered, Swap, Version};
 
 /// What a request needed the token for.
 #[derive(Debug, Clone, Copy)]
@@ -37,9 +38,28 @@ pub(super) struct Pair {
 /// # Errors
 /// One line, if the answer does not say for certain what the key holds.
 pub(super) fn entry(reply: &Reply, key: &Key, has_token: bool) -> Result<Entry, String> {
+    let held = held(reply, key, has_token)?;
+    Ok(held.map_or(Entry::Absent, |(bytes, pair)| understand(&bytes, &pair)))
+}
+
+/// The same, of a key with orders.
+pub(super) fn ordered(reply: &Reply, key: &String, has_token: bool) -> Result<Ordered, String> {
+    let held = held(reply, key, has_token)?;
+    Ok(held.map_or_else(Ordered::nothing, |(bytes, pair)| Ordered {
+        orders: Override::parse(&bytes),
+        version: Version(pair.modify_index),
+    }))
+}
+
+/// What a key holds; `None` if it is not there.
+fn held(
+    reply: &Reply,
+    key: &impl Display,
+    has_token: bool,
+) -> Result<Option<(Vec<u8>, Pair)>, String> {
     match reply.status {
-        200 => present(reply, key),
-        404 if is_nothing(reply) => Ok(Entry::Absent),
+        200 => present(reply, key).map(Some),
+        404 if is_nothing(reply) => Ok(None),
         _ => Err(refusal(reply, key, Permission::Read, has_token)),
     }
 }
@@ -54,7 +74,7 @@ pub(super) fn is_nothing(reply: &Reply) -> bool {
 ///
 /// # Errors
 /// One line, if the answer does not say whether the key was written.
-pub(super) fn swap(reply: &Reply, key: &Key, has_token: bool) -> Result<Swap, String> {
+pub(super) fn swap(reply: &Reply, key: &impl Display, has_token: bool) -> Result<Swap, String> {
     match (reply.status, reply.body.trim()) {
         (200, "true") => Ok(Swap::Stored),
         (200, "false") => Ok(Swap::Lost),
@@ -63,7 +83,7 @@ pub(super) fn swap(reply: &Reply, key: &Key, has_token: bool) -> Result<Swap, St
     }
 }
 
-fn present(reply: &Reply, key: &Key) -> Result<Entry, String> {
+fn present(reply: &Reply, key: &impl Display) -> Result<(Vec<u8>, Pair), String> {
     let [pair]: [Pair; 1] =
         serde_json::from_str(&reply.body).map_err(|_| foreign(reply, "no list of one key"))?;
     if pair.key != key.to_string() {
@@ -73,7 +93,7 @@ fn present(reply: &Reply, key: &Key) -> Result<Entry, String> {
         return Err(foreign(reply, "without a ModifyIndex"));
     }
     let bytes = pair.decode().map_err(|what| foreign(reply, what))?;
-    Ok(understand(&bytes, &pair))
+    Ok((bytes, pair))
 }
 
 impl Pair {
