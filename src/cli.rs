@@ -35,6 +35,23 @@ pub enum Command {
     Run,
     /// Say what every tag points at.
     Status,
+    /// Do by hand what checkers do, or order them not to.
+    Operate(Operation),
+}
+
+/// What an operator does with one tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Point it at another server.
+    Move,
+    /// Keep it where it is.
+    Pin,
+    /// Let it move again.
+    Unpin,
+    /// Use a server no more.
+    Exclude,
+    /// Use it again.
+    Include,
 }
 
 /// What the command line asks for.
@@ -50,17 +67,24 @@ pub enum Invocation {
     Run(Box<Args>),
     /// Look at tags.
     Status(Box<Args>),
+    /// Do something with one tag.
+    Operate(Operation, Box<Args>),
 }
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 6] = [
+    pub const ALL: [Command; 11] = [
         Command::Check(Kind::MysqlSlave),
         Command::Check(Kind::Memcached),
         Command::Check(Kind::RedisMaster),
         Command::Confd,
         Command::Run,
         Command::Status,
+        Command::Operate(Operation::Move),
+        Command::Operate(Operation::Pin),
+        Command::Operate(Operation::Unpin),
+        Command::Operate(Operation::Exclude),
+        Command::Operate(Operation::Include),
     ];
 
     /// The command's name.
@@ -72,6 +96,11 @@ impl Command {
             Command::Confd => "confd",
             Command::Run => "run",
             Command::Status => "status",
+            Command::Operate(Operation::Move) => "move",
+            Command::Operate(Operation::Pin) => "pin",
+            Command::Operate(Operation::Unpin) => "unpin",
+            Command::Operate(Operation::Exclude) => "exclude",
+            Command::Operate(Operation::Include) => "include",
         }
     }
 
@@ -84,6 +113,13 @@ impl Command {
             Command::Confd => "render templates from the keys, as confd does",
             Command::Run => "all checkers and the renderer, in one process",
             Command::Status => "say what every tag points at, and how its servers are",
+            Command::Operate(Operation::Move) => "point a tag at another server, which is checked",
+            Command::Operate(Operation::Pin) => "keep a tag where it is, whatever happens",
+            Command::Operate(Operation::Unpin) => "let it move again",
+            Command::Operate(Operation::Exclude) => {
+                "use a server of a tag no more, for maintenance"
+            }
+            Command::Operate(Operation::Include) => "use it again",
         }
     }
 
@@ -100,7 +136,7 @@ impl Command {
     fn is_linked(self) -> bool {
         match self {
             Command::Check(_) => true,
-            Command::Confd | Command::Run | Command::Status => false,
+            Command::Confd | Command::Run | Command::Status | Command::Operate(_) => false,
         }
     }
 
@@ -159,6 +195,11 @@ fn parse_command(
             args::Parsed::Help => Invocation::Say(usage::status()),
             args::Parsed::Version => Invocation::Say(version()),
             args::Parsed::Args(args) => Invocation::Status(args),
+        }),
+        Command::Operate(operation) => Ok(match args::parse(words, command)? {
+            args::Parsed::Help => Invocation::Say(usage::operate(operation)),
+            args::Parsed::Version => Invocation::Say(version()),
+            args::Parsed::Args(args) => Invocation::Operate(operation, args),
         }),
         Command::Confd => Ok(match confd::parse(words)? {
             confd::Parsed::Help => Invocation::Say(usage::confd()),

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use super::Command;
+use super::{Command, Operation};
 use crate::backend::Kind;
 use crate::config::Settings;
 use crate::config::value::{items, seconds};
 use crate::error::Error;
+use crate::moment::span;
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -35,6 +36,11 @@ const STATUS: [&str; 12] = [
     "version",
 ];
 
+/// The options of everything that an operator does with one tag.
+const OPERATE: [&str; 7] = [
+    "conf", "consul", "token", "store", "timeout", "help", "version",
+];
+
 /// How often `--watch` looks, where it does not say it.
 const WATCH: Duration = Duration::from_secs(2);
 
@@ -47,6 +53,16 @@ pub fn options(command: Command) -> Vec<String> {
         // It runs sections of the conf file; servers are named there.
         Command::Run => (Kind::MysqlSlave, &["store", "confdir", "allow-empty"]),
         Command::Status => return STATUS.map(str::to_owned).to_vec(),
+        Command::Operate(operation) => {
+            let own: &[&str] = match operation {
+                Operation::Move => &["force"],
+                Operation::Pin => &["force", "until", "why"],
+                Operation::Exclude => &["why"],
+                Operation::Unpin | Operation::Include => &[],
+            };
+            let all = OPERATE.iter().chain(own);
+            return all.map(|option| (*option).to_owned()).collect();
+        }
         Command::Confd => return Vec::new(),
     };
     let general = GENERAL.iter().chain(own).copied();
@@ -83,6 +99,14 @@ pub struct Args {
     pub watch: Option<Duration>,
     /// Every `--haproxy-socket`, of status.
     pub haproxy_sockets: Vec<String>,
+    /// The words after the tag: servers, of move and the like.
+    pub words: Vec<String>,
+    /// `--force`, of move and pin.
+    pub force: bool,
+    /// `--until`, of pin: for how long.
+    pub until: Option<Duration>,
+    /// `--why`, of pin and exclude.
+    pub why: Option<String>,
     /// `--user`, of checkredismaster.
     pub user: Option<String>,
     /// The settings for every section that does not say them itself.
@@ -105,6 +129,11 @@ pub(super) fn parse(
     let mut reader = Reader::new(words, command);
     match reader.read() {
         Some(special) => Ok(special),
+        None if reader.takes_words && reader.args.tags.is_empty() => {
+            let how = format!("{} TAG", command.invocation());
+            reader.problems.insert(0, format!("no tag given: {how}"));
+            Err(Error::Usage(reader.problems))
+        }
         None if reader.problems.is_empty() => Ok(Parsed::Args(Box::new(reader.args))),
         None => {
             reader
@@ -118,6 +147,8 @@ pub(super) fn parse(
 struct Reader {
     parser: Parser,
     options: Vec<String>,
+    /// Whether the first word is a tag, and those after it are servers.
+    takes_words: bool,
     args: Args,
     problems: Vec<String>,
 }
@@ -129,6 +160,7 @@ impl Reader {
         Reader {
             parser: Parser::from_args(words),
             options: options(command),
+            takes_words: matches!(command, Command::Operate(_)),
             args: Args::default(),
             problems: Vec::new(),
         }
@@ -142,6 +174,10 @@ impl Reader {
                 Ok(None) => return None,
                 Ok(Some(Arg::Long(name))) => name.replace('_', "-"),
                 Ok(Some(Arg::Short(letter))) => letter.to_string(),
+                Ok(Some(Arg::Value(word))) if self.takes_words && !after_unknown => {
+                    self.word(&word.to_string_lossy());
+                    continue;
+                }
                 Ok(Some(Arg::Value(word))) => {
                     // After an unknown option it may be that option's value.
                     if !after_unknown {
@@ -163,7 +199,7 @@ impl Reader {
                 known if !self.options.iter().any(|o| o == known) => {
                     after_unknown = self.unknown(known)
                 }
-                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" | "json" => {
+                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" | "json" | "force" => {
                     self.switch(&name);
                 }
                 "flush" => self.flush(),
@@ -182,7 +218,16 @@ impl Reader {
             "once" => self.args.once = true,
             "allow-empty" => self.args.allow_empty = true,
             "json" => self.args.json = true,
+            "force" => self.args.force = true,
             _ => self.args.dry_run = true,
+        }
+    }
+
+    /// The tag, then its servers.
+    fn word(&mut self, word: &str) {
+        match self.args.tags.is_empty() {
+            true => self.args.tags.push(word.to_owned()),
+            false => self.args.words.push(word.to_owned()),
         }
     }
 
@@ -251,6 +296,8 @@ impl Reader {
             "consul" => self.args.consul.push(value),
             "haproxy-socket" => self.args.haproxy_sockets.push(value),
             "user" => self.args.user = Some(value),
+            "why" => self.args.why = Some(value),
+            "until" => self.args.until = Some(span(&value)?),
             "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
             _ => {
                 return self
@@ -386,6 +433,49 @@ mod tests {
         assert_eq!(read("--flush").unwrap(), read("--flush=yes").unwrap());
         assert!(read("--flush=maybe").unwrap_err().contains("not yes or no"));
         assert!(read("--max-lag 1").is_err() && read("--sentinel a").is_err());
+    }
+
+    #[test]
+    fn a_tag_and_servers_are_words_of_what_an_operator_does() {
+        let read = |words: &str, operation| {
+            let words = words.split_whitespace().map(OsString::from);
+            match parse(words, Command::Operate(operation)) {
+                Ok(Parsed::Args(args)) => Ok(*args),
+                Ok(other) => Err(format!("{other:?}")),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let args = read(
+            "slave3301 --why=x --until 2h 10.0.21.7:3301",
+            Operation::Pin,
+        )
+        .unwrap();
+        assert_eq!(
+            (args.tags, args.words),
+            (
+                vec!["slave3301".to_owned()],
+                vec!["10.0.21.7:3301".to_owned()]
+            )
+        );
+        assert_eq!(args.until, Some(Duration::from_secs(7200)));
+        assert!(read("t a:1 --force", Operation::Move).unwrap().force);
+        for (words, operation, wanted) in [
+            (
+                "--force",
+                Operation::Move,
+                "no tag given: confd_haproxy move TAG",
+            ),
+            (
+                "t --until 2",
+                Operation::Pin,
+                "--until: '2' is no time such as",
+            ),
+            ("t --until 2h", Operation::Unpin, "unknown option --until"),
+            ("t --wy x", Operation::Pin, "did you mean --why?"),
+        ] {
+            let problem = read(words, operation).unwrap_err();
+            assert!(problem.contains(wanted), "{words}: {problem}");
+        }
     }
 
     #[test]

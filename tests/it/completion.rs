@@ -95,6 +95,26 @@ fn tags_are_those_of_the_conf_file_and_of_the_commands_own_type() {
             &["mem11211,slave3301", "mem11211,slave3302"],
         ),
         (&["checkmysqlslave", "--conf", "gone", "--tag", ""], &[]),
+        (
+            &["confd_haproxy", "pin", "--conf", "db.conf", "sl"],
+            &["slave3301", "slave3302"],
+        ),
+        (
+            &[
+                "confd_haproxy",
+                "move",
+                "--force",
+                "--conf",
+                "=",
+                "db.conf",
+                "m",
+            ],
+            &["mem11211"],
+        ),
+        (
+            &["confd_haproxy", "move", "--conf", "db.conf", "mem11211", ""],
+            &[],
+        ),
     ];
     for (words, wanted) in cases {
         assert_eq!(offered(&dir, words), *wanted, "{words:?}");
