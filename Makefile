@@ -76,6 +76,7 @@ dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
 	find $(BIN) -maxdepth 1 ! -type d -exec cp -P {} target/dist/$(DIST)/bin ';'
 	cp -R -P etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
 	cp -R packaging/man target/dist/$(DIST)/man
+	cp -R packaging/bash-completion target/dist/$(DIST)/bash-completion
 	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
 	rm -rf target/dist/$(DIST)

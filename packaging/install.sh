@@ -8,7 +8,7 @@
 #   PREFIX       /usr/local
 #   SYSCONFDIR   /etc, which is where the program looks
 #
-# Links, units, manual pages and defaults follow from the commands that the program lists. A
+# Links, units, completions, manual pages and defaults follow from the commands that the program lists. A
 # configuration that is there already stays as it is.
 set -euo pipefail
 export LC_ALL=C
@@ -22,6 +22,7 @@ bin=$destdir$prefix/bin
 share=$destdir$prefix/share
 units=$destdir$prefix/lib/systemd/system
 man=$share/man
+completions=$share/bash-completion/completions
 
 # place MODE FILE TARGET
 place() { install -D -p -m "$1" "$2" "$3"; }
@@ -45,8 +46,11 @@ page() {
 mapfile -t commands < <("$BINARY" --list)
 
 place 0755 "$BINARY" "$bin/confd_haproxy"
+place 0644 "$root/packaging/bash-completion/confd_haproxy" "$completions/confd_haproxy"
 for name in "${commands[@]}"; do
     ln -sfn confd_haproxy "$bin/$name"
+    # bash looks for a file of the command's own name.
+    ln -sfn confd_haproxy "$completions/$name"
     unit "$name@"
     page "$name.8"
     configure 0644 "$root/packaging/sysconfig/$name" "$etc/sysconfig/$name"

@@ -54,6 +54,8 @@ pub enum Cause {
     Forced,
     /// The server that was left still serves: its sessions may finish.
     Voluntary,
+    /// The same, and a person has moved it.
+    Manual,
 }
 
 impl Kind {
@@ -157,6 +159,17 @@ impl Key {
     pub fn kind(&self) -> Kind {
         self.kind
     }
+
+    /// Where an operator's orders for the tag are. Not below `haproxy/<kind>/`, where every key is
+    /// a port to templates (`gets "/haproxy/mysqlslave/*"`), and `<tag>.override` could be a tag.
+    pub fn override_path(&self) -> String {
+        format!("{}{}", Key::override_prefix(self.kind), self.tag)
+    }
+
+    /// Where those of all tags of a kind are.
+    pub fn override_prefix(kind: Kind) -> String {
+        format!("haproxy/overrides/{kind}/")
+    }
 }
 
 impl fmt::Display for Key {
@@ -241,6 +254,7 @@ impl Cause {
             Cause::Unknown => 0,
             Cause::Forced => 1,
             Cause::Voluntary => 2,
+            Cause::Manual => 3,
         }
     }
 
@@ -249,6 +263,7 @@ impl Cause {
         match flags {
             1 => Cause::Forced,
             2 => Cause::Voluntary,
+            3 => Cause::Manual,
             _ => Cause::Unknown,
         }
     }
@@ -260,6 +275,7 @@ impl fmt::Display for Cause {
             Cause::Unknown => "unknown",
             Cause::Forced => "forced",
             Cause::Voluntary => "voluntary",
+            Cause::Manual => "manual",
         })
     }
 }
@@ -381,7 +397,12 @@ mod tests {
 
     #[test]
     fn causes_survive_the_flags() {
-        for cause in [Cause::Unknown, Cause::Forced, Cause::Voluntary] {
+        for cause in [
+            Cause::Unknown,
+            Cause::Forced,
+            Cause::Voluntary,
+            Cause::Manual,
+        ] {
             assert_eq!(Cause::from_flags(cause.flags()), cause);
         }
         assert_eq!(Cause::from_flags(99), Cause::Unknown);

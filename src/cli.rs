@@ -35,6 +35,23 @@ pub enum Command {
     Run,
     /// Say what every tag points at.
     Status,
+    /// Do by hand what checkers do, or order them not to.
+    Operate(Operation),
+}
+
+/// What an operator does with one tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// Point it at another server.
+    Move,
+    /// Keep it where it is.
+    Pin,
+    /// Let it move again.
+    Unpin,
+    /// Use a server no more.
+    Exclude,
+    /// Use it again.
+    Include,
 }
 
 /// What the command line asks for.
@@ -50,17 +67,24 @@ pub enum Invocation {
     Run(Box<Args>),
     /// Look at tags.
     Status(Box<Args>),
+    /// Do something with one tag.
+    Operate(Operation, Box<Args>),
 }
 
 impl Command {
     /// Every command.
-    pub const ALL: [Command; 6] = [
+    pub const ALL: [Command; 11] = [
         Command::Check(Kind::MysqlSlave),
         Command::Check(Kind::Memcached),
         Command::Check(Kind::RedisMaster),
         Command::Confd,
         Command::Run,
         Command::Status,
+        Command::Operate(Operation::Move),
+        Command::Operate(Operation::Pin),
+        Command::Operate(Operation::Unpin),
+        Command::Operate(Operation::Exclude),
+        Command::Operate(Operation::Include),
     ];
 
     /// The command's name.
@@ -72,6 +96,11 @@ impl Command {
             Command::Confd => "confd",
             Command::Run => "run",
             Command::Status => "status",
+            Command::Operate(Operation::Move) => "move",
+            Command::Operate(Operation::Pin) => "pin",
+            Command::Operate(Operation::Unpin) => "unpin",
+            Command::Operate(Operation::Exclude) => "exclude",
+            Command::Operate(Operation::Include) => "include",
         }
     }
 
@@ -84,6 +113,13 @@ impl Command {
             Command::Confd => "render templates from the keys, as confd does",
             Command::Run => "all checkers and the renderer, in one process",
             Command::Status => "say what every tag points at, and how its servers are",
+            Command::Operate(Operation::Move) => "point a tag at another server, which is checked",
+            Command::Operate(Operation::Pin) => "keep a tag where it is, whatever happens",
+            Command::Operate(Operation::Unpin) => "let it move again",
+            Command::Operate(Operation::Exclude) => {
+                "use a server of a tag no more, for maintenance"
+            }
+            Command::Operate(Operation::Include) => "use it again",
         }
     }
 
@@ -100,7 +136,7 @@ impl Command {
     fn is_linked(self) -> bool {
         match self {
             Command::Check(_) => true,
-            Command::Confd | Command::Run | Command::Status => false,
+            Command::Confd | Command::Run | Command::Status | Command::Operate(_) => false,
         }
     }
 
@@ -159,6 +195,11 @@ fn parse_command(
             args::Parsed::Help => Invocation::Say(usage::status()),
             args::Parsed::Version => Invocation::Say(version()),
             args::Parsed::Args(args) => Invocation::Status(args),
+        }),
+        Command::Operate(operation) => Ok(match args::parse(words, command)? {
+            args::Parsed::Help => Invocation::Say(usage::operate(operation)),
+            args::Parsed::Version => Invocation::Say(version()),
+            args::Parsed::Args(args) => Invocation::Operate(operation, args),
         }),
         Command::Confd => Ok(match confd::parse(words)? {
             confd::Parsed::Help => Invocation::Say(usage::confd()),
@@ -341,6 +382,66 @@ mod tests {
         let flags = words.windows(2).filter(|pair| pair[0].ends_with("Fl"));
         let names = flags.map(|pair| pair[1].trim_start_matches('-'));
         names.filter(|name| name.len() > 1).collect()
+    }
+
+    /// Every option of a command, as the completion has them: with hyphens.
+    fn all_options(command: Command) -> BTreeSet<String> {
+        let with = |hyphens, name: &str| format!("{hyphens}{name}");
+        if command != Command::Confd {
+            let options = args::options(command);
+            return options.iter().map(|name| with("--", name)).collect();
+        }
+        // Those of confd's other backends, and those that are refused, are not offered.
+        let text = usage::confd();
+        let (offered, _) = text.split_once("Refused").unwrap();
+        let is_offered = |flag: &&str| offered.contains(&format!(" -{flag}"));
+        let flags = confd::SETTINGS.iter().map(|setting| setting.flag);
+        let flags = flags.filter(is_offered).chain(["help", "version"]);
+        flags.map(|flag| with("-", flag)).collect()
+    }
+
+    #[test]
+    fn the_completion_for_bash_offers_exactly_the_commands_and_options_that_there_are() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/bash-completion");
+        let script = fs::read_to_string(dir.join(PROGRAM)).unwrap();
+        let echoed = |start: &str| -> Vec<String> {
+            let line = script.lines().find(|l| l.trim_start().starts_with(start));
+            let (_, rest) = line
+                .unwrap_or_else(|| panic!("{start}"))
+                .split_once('"')
+                .unwrap();
+            let (words, _) = rest.split_once('"').unwrap();
+            words.split(' ').map(str::to_owned).collect()
+        };
+        assert_eq!(echoed("echo"), Command::ALL.map(Command::word));
+        for command in Command::ALL {
+            let offered = echoed(&format!("{}) echo", command.word()));
+            let offered: BTreeSet<String> = offered.into_iter().collect();
+            assert_eq!(offered, all_options(command), "{command:?}");
+        }
+        let linked = Command::ALL.into_iter().filter(|c| c.is_linked());
+        let names: Vec<&str> = [PROGRAM]
+            .into_iter()
+            .chain(linked.map(Command::word))
+            .collect();
+        let last = script.lines().last().unwrap();
+        assert_eq!(last, format!("complete -F _{PROGRAM} {}", names.join(" ")));
+    }
+
+    #[test]
+    fn every_help_is_a_screen_of_80_columns_with_examples() {
+        for command in Command::ALL {
+            let text = said(&["x", command.word(), "--help"]);
+            let n_lines = text.lines().count();
+            assert!((15..=40).contains(&n_lines), "{command:?}: {n_lines} lines");
+            let long = text.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{command:?}");
+            let example = format!("\n  {}", command.invocation());
+            assert!(text.contains(&example), "{command:?} has no example");
+            for option in all_options(command) {
+                assert!(text.contains(&option), "{command:?}: {option} is missing");
+            }
+        }
     }
 
     #[test]

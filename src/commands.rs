@@ -3,5 +3,6 @@
 
 pub mod check;
 pub mod confd;
+pub mod operate;
 pub mod run;
 pub mod status;

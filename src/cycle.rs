@@ -3,10 +3,13 @@
 //! The whole program in one function. Checkers and stores meet only here; only here is decided
 //! to write, and each cycle ends in one `Outcome` that says what was done and why.
 
+mod orders;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::orders::Orders;
 use crate::backend::{Backend, Cause, Key};
 use crate::backoff::Backoff;
 use crate::checker::{Candidate, Checker, Degraded, Health, Survey, Wake};
@@ -54,6 +57,7 @@ pub struct Tag {
     policy: Policy,
     checker: Box<dyn Checker>,
     store: Arc<dyn Store>,
+    orders: Orders,
     memory: Memory,
 }
 
@@ -107,6 +111,7 @@ impl Tag {
             port_is_settled: false,
         };
         Tag {
+            orders: Orders::new(policy.exclude.clone()),
             key,
             policy,
             checker,
@@ -155,7 +160,11 @@ impl Tag {
     }
 
     fn decide(&mut self, now: Instant) -> Outcome {
-        match self.read(now) {
+        let entry = self.read(now);
+        if entry.is_ok() {
+            self.orders.refresh(&*self.store, &self.key, now);
+        }
+        match entry {
             Ok(Entry::Present {
                 backend, version, ..
             }) if backend.name != *self.key.tag() => {
@@ -260,7 +269,7 @@ impl Tag {
 
     fn check(&mut self, server: &Endpoint) -> (Health, Verdict) {
         let health = self.checker.check(server);
-        let health = elect::as_excluded(&self.policy.exclude, server, &health);
+        let health = elect::as_excluded(self.orders.exclude(), server, &health);
         let verdict = self.memory.fall.observe(&health);
         self.memory.failing = verdict != Verdict::Standing;
         (health, verdict)
@@ -268,9 +277,13 @@ impl Tag {
 
     /// A forced move: away from a server that is lost, or from a key that names none.
     fn leave(&mut self, left: Left<'_>) -> Outcome {
+        self.orders.ask(&*self.store, &self.key, Instant::now());
+        if let Some((pin, by)) = self.orders.pin() {
+            return self.stay(left, pin.server, by);
+        }
         let current = left.backend.map(|backend| &backend.server);
         let mut survey = self.survey(current);
-        while let Some(best) = elect::forced(&survey.candidates, &self.policy.exclude).cloned() {
+        while let Some(best) = elect::forced(&survey.candidates, self.orders.exclude()).cloned() {
             match self.prepare(best) {
                 Ok(best) => return self.write(&left, &best, Cause::Forced),
                 Err(failed) => survey.replace(failed),
@@ -280,6 +293,29 @@ impl Tag {
             server: current.cloned(),
             why: left.why,
             survey,
+        }
+    }
+
+    /// An operator has pinned the tag: it moves nowhere. Only a key that names no server at all is
+    /// written, with the server that it is pinned to.
+    fn stay(&mut self, left: Left<'_>, pinned: Endpoint, by: String) -> Outcome {
+        let server = left.backend.map(|backend| backend.server.clone());
+        if server.is_none() {
+            let health = self.checker.check(&pinned);
+            let candidate = Candidate {
+                server: pinned,
+                health,
+                place: 0,
+            };
+            if candidate.health.serves() {
+                return self.write(&left, &candidate, Cause::Forced);
+            }
+        }
+        Outcome::Pinned {
+            server,
+            health: None,
+            why: left.why,
+            by,
         }
     }
 
@@ -296,12 +332,21 @@ impl Tag {
 
     /// A voluntary move: away from a server that serves, to one that has proved to be better.
     fn improve(&mut self, backend: &Backend, degraded: Degraded, version: Version) -> Outcome {
+        if let Some((_, by)) = self.orders.pin() {
+            let health = Health::Degraded(degraded);
+            return Outcome::Pinned {
+                server: Some(backend.server.clone()),
+                why: format!("{} is {health}", backend.server),
+                health: Some(health),
+                by,
+            };
+        }
         let survey = self.survey(Some(&backend.server));
         self.memory.rise.observe(&survey.candidates);
         let (rise, policy) = (&self.memory.rise, &self.policy);
         let best = elect::voluntary(
             &survey.candidates,
-            &policy.exclude,
+            self.orders.exclude(),
             policy.max_lag,
             |server| rise.is_steady(server),
         );
@@ -418,6 +463,7 @@ impl Tag {
             | Outcome::Kept { .. }
             | Outcome::Blind { .. }
             | Outcome::NoCandidate { .. }
+            | Outcome::Pinned { .. }
             | Outcome::PortChanged { .. }
             | Outcome::StoreFailed { .. } => regular,
         }

@@ -4,6 +4,9 @@
 //! then by their place in the operator's list, then by address; then replicas that lag; then the
 //! primary; then servers that stand still. One that is down, unknown or excluded is never chosen.
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::checker::{Candidate, Degraded, Health};
 use crate::endpoint::{Endpoint, Host};
 
@@ -26,6 +29,33 @@ impl Exclusion {
         match self {
             Exclusion::Host(host) => server.host == *host,
             Exclusion::Server(excluded) => server == excluded,
+        }
+    }
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exclusion::Host(host) => write!(f, "{host}"),
+            Exclusion::Server(server) => write!(f, "{server}"),
+        }
+    }
+}
+
+impl FromStr for Exclusion {
+    type Err = String;
+
+    /// Reads `host` or `host:port`; an IPv6 address with a port stands in brackets.
+    ///
+    /// # Errors
+    /// One sentence, for anything else.
+    fn from_str(text: &str) -> Result<Exclusion, String> {
+        let inside = text.strip_prefix('[').and_then(|t| t.strip_suffix(']'));
+        let bare = inside.filter(|t| t.contains(':')).unwrap_or(text);
+        match (bare.parse::<Host>(), text.contains(':')) {
+            (Ok(host), _) => Ok(Exclusion::Host(host)),
+            (Err(_), true) => text.parse().map(Exclusion::Server),
+            (Err(problem), false) => Err(problem),
         }
     }
 }
@@ -198,6 +228,19 @@ mod tests {
         );
         let steady = voluntary(&candidates, &host, 30, |_| true).unwrap();
         assert_eq!(steady.server, server("10.0.0.3:1"));
+    }
+
+    #[test]
+    fn an_exclusion_is_a_host_or_a_server() {
+        for text in ["10.0.0.2", "10.0.0.2:1", "db7", "db7:1", "::1", "[::1]:1"] {
+            let exclusion: Exclusion = text.parse().unwrap();
+            assert_eq!(exclusion.to_string(), text);
+        }
+        let bracketed = "[::1]".parse::<Exclusion>().unwrap();
+        assert_eq!(bracketed, Exclusion::Host("::1".parse().unwrap()));
+        for text in ["", "a b", "10.0.0.2:0", "[::1", "::1:x"] {
+            assert!(text.parse::<Exclusion>().is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@
 //!
 //! - Checkers and stores know nothing of each other and meet only in `cycle`; only `cycle` decides
 //!   to write. The renderer reads keys and never writes one; it knows nothing of checkers.
-//! - `elect`, `hysteresis`, `backend`, `outcome`, `status`, `render::entries`, `haproxy::diff` and the
+//! - `elect`, `hysteresis`, `backend`, `overrides`, `outcome`, `status`, `render::entries`, `haproxy::diff` and the
 //!   files beside the checkers that read rows, facts and votes do no I/O, read no clock and log
 //!   nothing.
 //! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
@@ -41,6 +41,7 @@ pub mod hysteresis;
 // What keys and addresses are.
 pub mod backend;
 pub mod endpoint;
+pub mod overrides;
 pub mod secret;
 
 // One tag for ever, and many.
@@ -63,6 +64,7 @@ pub mod template;
 
 pub mod command;
 pub mod haproxy;
+pub mod host;
 pub mod stage;
 
 // What the user says, and what is done with it.
@@ -77,6 +79,7 @@ pub mod tables;
 // Tools.
 pub mod backoff;
 pub mod limits;
+pub mod moment;
 pub mod random;
 pub mod resolve;
 pub mod tls;

@@ -18,8 +18,9 @@ fn main() -> ExitCode {
         Ok(Invocation::Check(kind, args)) => commands::check::run(*args, kind),
         Ok(Invocation::Confd(args)) => commands::confd::run(*args),
         Ok(Invocation::Run(args)) => commands::run::run(*args),
-        Ok(Invocation::Status(args)) => {
-            commands::status::run(*args).map(|(text, code)| say(&text, code))
+        Ok(Invocation::Status(args)) => commands::status::run(*args),
+        Ok(Invocation::Operate(operation, args)) => {
+            commands::operate::run(*args, operation).map(|(text, code)| say(&text, code))
         }
         Err(error) => Err(error),
     };

@@ -62,6 +62,17 @@ pub enum Outcome {
         /// Who was asked, and what came of it.
         survey: Survey,
     },
+    /// A move is due, and an operator has pinned the tag: it stays.
+    Pinned {
+        /// The server, if the key names one.
+        server: Option<Endpoint>,
+        /// How it is, if it serves.
+        health: Option<Health>,
+        /// What is wrong.
+        why: String,
+        /// Who has pinned it, when and why.
+        by: String,
+    },
     /// Somebody else moved the key at the same time.
     LostRace {
         /// The server that we would have chosen.
@@ -133,6 +144,7 @@ impl Outcome {
                 ..
             } => State::Degraded,
             Outcome::Moved { .. } | Outcome::NoCandidate { .. } => State::Down,
+            Outcome::Pinned { health, .. } => health.as_ref().map_or(State::Down, State::of),
             Outcome::PortChanged { .. } => State::Ok,
             Outcome::LostRace { .. } | Outcome::Blind { .. } | Outcome::StoreFailed { .. } => {
                 State::Unknown
@@ -161,6 +173,12 @@ impl Outcome {
             Outcome::NoCandidate { server, why, .. } => {
                 let server = place(server.as_ref());
                 format!("{tag} → {server}, nobody can take over: {why}")
+            }
+            Outcome::Pinned {
+                server, why, by, ..
+            } => {
+                let server = place(server.as_ref());
+                format!("{tag} → {server}, pinned by {by}: {why}")
             }
             Outcome::LostRace { .. } => format!("{tag}: moved by another checker"),
             Outcome::Blind {
@@ -238,6 +256,23 @@ impl Outcome {
                     format!("{cry}{tag} stays as it is: {why}; nobody can take over: {asked}"),
                 )
             }
+            Outcome::Pinned {
+                server,
+                health,
+                why,
+                by,
+            } => (
+                if health.is_some() {
+                    Level::Warn
+                } else {
+                    Level::Error
+                },
+                format!(
+                    "{tag} is pinned to {} and does not move, although {why}; pinned by {by}; \
+                     confd_haproxy unpin {tag} lets it go",
+                    place(server.as_ref())
+                ),
+            ),
             Outcome::LostRace { wanted } => {
                 let text = format!("{tag} was moved by another checker, so {wanted} was not set");
                 (Level::Info, text)

@@ -103,6 +103,7 @@ impl Gist {
             Outcome::NoCandidate { server, .. } | Outcome::StoreFailed { server, .. } => {
                 (server.as_ref(), None)
             }
+            Outcome::Pinned { server, health, .. } => (server.as_ref(), health.as_ref()),
             Outcome::PortChanged { server, .. } => (Some(server), None),
             Outcome::LostRace { wanted } => (Some(wanted), None),
         };

@@ -1,13 +1,27 @@
-//! What every tag points at, and how every server of it is: as a table, and as JSON. Pure: the
-//! looking is done by `commands::status`.
+//! What every tag points at, how every server of it is, and what to do about it. Pure: the looking
+//! is done by `commands::status`, the reading of the host by `host`.
 
-use std::fmt::Write;
+mod json;
+mod layout;
+mod paint;
+mod route;
+mod rules;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod warning;
 
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
+pub use self::json::json;
+pub use self::paint::Paint;
+pub use self::route::{Reached, Route, Standing};
+pub use self::table::{Marks, table};
+pub use self::warning::{Severity, Warning};
 use crate::backend::Key;
 use crate::checker::{Candidate, Health};
-use crate::endpoint::{Endpoint, Port};
+use crate::endpoint::{Endpoint, Host, Port};
 use crate::outcome::State;
 
 /// One tag, looked at.
@@ -19,10 +33,18 @@ pub struct Row {
     pub port: Port,
     /// What the key says.
     pub current: Current,
+    /// The configured primary, where there is such a thing.
+    pub primary: Option<Endpoint>,
     /// The other servers, as they are now.
     pub others: Vec<Candidate>,
     /// What kept the list of them from being complete.
     pub incomplete: Option<String>,
+    /// Where HAProxy sends the connections of its port.
+    pub route: Route,
+    /// Who listens on its port of this host.
+    pub listener: Listener,
+    /// The addresses of those hosts that go by a name.
+    pub addresses: BTreeMap<Host, Vec<IpAddr>>,
 }
 
 /// What a key says.
@@ -30,140 +52,135 @@ pub struct Row {
 pub enum Current {
     /// It names this server, which is like that.
     Server(Endpoint, Health),
-    /// It names none: it is not there, or malformed; the text says which.
+    /// It is not there; the text says so.
     Nobody(String),
+    /// Its value is none; the text says what is wrong with it.
+    Malformed(String),
     /// The store cannot be asked; the text says why.
     Unknown(String),
 }
 
+/// Who listens on a port of this host.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Listener {
+    /// It cannot be told, as this user may not see.
+    #[default]
+    Unseen,
+    /// Nobody.
+    Nobody,
+    /// HAProxy.
+    Haproxy,
+    /// Another program; its name, and its process.
+    Other(String, u32),
+}
+
+/// What is true of the host as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Surroundings {
+    /// HAProxy was asked, and answered.
+    pub haproxy_answers: bool,
+    /// HAProxy runs or is installed here.
+    pub haproxy_is_here: bool,
+    /// SELinux keeps HAProxy from ports that are not a web server's.
+    pub selinux_blocks: bool,
+    /// Why HAProxy was not asked, where it was not: one line each.
+    pub not_asked: Vec<String>,
+}
+
+/// Everything that there is to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// The tags, each with what is wrong around it, the worst first.
+    pub tags: Vec<(Row, Vec<Warning>)>,
+    /// What is wrong with the host as a whole.
+    pub general: Vec<Warning>,
+    /// What could not be looked at.
+    pub notes: Vec<String>,
+}
+
+impl Picture {
+    /// Draws the conclusions from what was seen.
+    pub fn new(rows: Vec<Row>, around: Surroundings) -> Picture {
+        let warnings = rules::of_tags(&rows, &around);
+        let notes = around.not_asked.iter();
+        Picture {
+            general: rules::of_host(&around),
+            notes: notes
+                .map(|why| format!("HAProxy not asked: {why}"))
+                .collect(),
+            tags: rows.into_iter().zip(warnings).collect(),
+        }
+    }
+
+    /// The worst state of all; that of no tag is unknown.
+    pub fn worst(&self) -> State {
+        let tags = self.tags.iter().map(|(row, warnings)| state(row, warnings));
+        let general = self.general.iter().map(|w| w.severity().state());
+        match self.tags.is_empty() {
+            true => State::Unknown,
+            false => worst(tags.chain(general)),
+        }
+    }
+
+    /// One line for all tags, in the words of Nagios.
+    pub fn summary(&self) -> String {
+        let label = match self.worst() {
+            State::Ok => "OK",
+            State::Degraded => "WARNING",
+            State::Down => "CRITICAL",
+            State::Unknown => "UNKNOWN",
+        };
+        let n_tags = self.tags.len();
+        let mut ill: Vec<_> = self.tags.iter().collect();
+        ill.retain(|(row, warnings)| state(row, warnings) != State::Ok);
+        ill.sort_by_key(|(row, warnings)| std::cmp::Reverse(gravity(state(row, warnings))));
+        let tags = ill.iter().map(|(row, warnings)| brief(row, warnings));
+        let general = self.general.iter().map(Warning::text);
+        let each: Vec<String> = tags.chain(general).collect();
+        match (n_tags, ill.len()) {
+            (0, _) => format!("{label}: there is no tag"),
+            (_, 0) if each.is_empty() => {
+                format!("{label}: {n_tags} of {n_tags} tags are on a healthy server")
+            }
+            (_, n_ill) => format!("{label}: {n_ill} of {n_tags} tags: {}", each.join("; ")),
+        }
+    }
+}
+
 impl Row {
-    /// How the tag is.
-    pub fn state(&self) -> State {
+    /// The server in use.
+    pub fn server(&self) -> Option<&Endpoint> {
+        match &self.current {
+            Current::Server(server, _) => Some(server),
+            Current::Nobody(_) | Current::Malformed(_) | Current::Unknown(_) => None,
+        }
+    }
+
+    /// How the server in use is.
+    pub fn health(&self) -> Option<&Health> {
+        match &self.current {
+            Current::Server(_, health) => Some(health),
+            Current::Nobody(_) | Current::Malformed(_) | Current::Unknown(_) => None,
+        }
+    }
+
+    /// How the tag is, by its server alone.
+    fn own_state(&self) -> State {
         match &self.current {
             Current::Server(_, health) => State::of(health),
-            Current::Nobody(_) => State::Down,
+            Current::Nobody(_) | Current::Malformed(_) => State::Down,
             Current::Unknown(_) => State::Unknown,
         }
     }
-
-    /// The tag, where it points, and how that is, in one line.
-    fn brief(&self) -> String {
-        let tag = self.key.tag();
-        match &self.current {
-            Current::Server(server, health) => format!("{tag} is on {server}, which is {health}"),
-            Current::Nobody(why) => format!("{tag}: {why}"),
-            Current::Unknown(why) => format!("{tag}: {why}"),
-        }
-    }
 }
 
-/// The worst state of all; that of no tag is unknown.
-pub fn worst(rows: &[Row]) -> State {
-    let states = rows.iter().map(Row::state);
-    states
-        .max_by_key(|state| gravity(*state))
-        .unwrap_or(State::Unknown)
+/// How a tag is: its server, and what is wrong around it.
+pub fn state(row: &Row, warnings: &[Warning]) -> State {
+    let around = warnings.iter().map(|w| w.severity().state());
+    worst(around.chain([row.own_state()]))
 }
 
-/// One line for all tags, in the words of Nagios, and then the table.
-pub fn table(rows: &[Row]) -> String {
-    let mut text = summary(rows);
-    text.push('\n');
-    let tag = rows.iter().map(|row| row.key.tag().as_str().len());
-    let wide = tag.max().unwrap_or(0).max(3);
-    // Cannot fail: it is a string.
-    let _ = writeln!(
-        text,
-        "\n{:wide$}  {:5}  {:24}  HEALTH",
-        "TAG", "PORT", "SERVER"
-    );
-    for row in rows {
-        let (server, health) = match &row.current {
-            Current::Server(server, health) => (server.to_string(), health.to_string()),
-            Current::Nobody(why) | Current::Unknown(why) => ("-".to_owned(), why.clone()),
-        };
-        let (tag, port) = (row.key.tag().as_str(), row.port);
-        let _ = writeln!(text, "{tag:wide$}  {port:<5}  {server:24}  {health}");
-        for other in &row.others {
-            let (server, health) = (other.server.to_string(), &other.health);
-            let _ = writeln!(text, "{:wide$}  {:5}  {server:24}  {health}", "", "  or");
-        }
-        if let Some(why) = &row.incomplete {
-            let _ = writeln!(
-                text,
-                "{:wide$}         the list may be incomplete: {why}",
-                ""
-            );
-        }
-    }
-    text.truncate(text.trim_end().len());
-    text
-}
-
-/// The same for programs.
-pub fn json(rows: &[Row]) -> String {
-    let tags: Vec<Value> = rows.iter().map(tag).collect();
-    let whole = json!({ "state": word(worst(rows)), "summary": summary(rows), "tags": tags });
-    format!("{whole:#}")
-}
-
-fn summary(rows: &[Row]) -> String {
-    let worst = worst(rows);
-    let label = match worst {
-        State::Ok => "OK",
-        State::Degraded => "WARNING",
-        State::Down => "CRITICAL",
-        State::Unknown => "UNKNOWN",
-    };
-    let n_tags = rows.len();
-    if worst == State::Ok {
-        return format!("{label}: {n_tags} of {n_tags} tags are on a healthy server");
-    }
-    let mut ill: Vec<&Row> = rows.iter().filter(|row| row.state() != State::Ok).collect();
-    ill.sort_by_key(|row| std::cmp::Reverse(gravity(row.state())));
-    let n_ill = ill.len();
-    let each: Vec<String> = ill.into_iter().map(Row::brief).collect();
-    match each.is_empty() {
-        true => format!("{label}: there is no tag"),
-        false => format!("{label}: {n_ill} of {n_tags} tags: {}", each.join("; ")),
-    }
-}
-
-fn tag(row: &Row) -> Value {
-    let (server, problem) = match &row.current {
-        Current::Server(endpoint, health) => (server(endpoint, health), None),
-        Current::Nobody(why) | Current::Unknown(why) => (Value::Null, Some(why)),
-    };
-    let others = row
-        .others
-        .iter()
-        .map(|other| self::server(&other.server, &other.health));
-    json!({
-        "tag": row.key.tag().as_str(),
-        "type": row.key.kind().word(),
-        "proxyport": row.port.get(),
-        "state": word(row.state()),
-        "server": server,
-        "problem": problem,
-        "others": others.collect::<Vec<_>>(),
-        "incomplete": row.incomplete,
-    })
-}
-
-fn server(endpoint: &Endpoint, health: &Health) -> Value {
-    let lag = match health {
-        Health::Up { lag } => *lag,
-        Health::Degraded(_) | Health::Down(_) | Health::Unknown(_) => None,
-    };
-    json!({
-        "host": endpoint.host.to_string(),
-        "port": endpoint.port.get(),
-        "state": word(State::of(health)),
-        "health": health.to_string(),
-        "lag": lag,
-    })
-}
-
+/// The word for a state, for programs.
 fn word(state: State) -> &'static str {
     match state {
         State::Ok => "ok",
@@ -171,6 +188,12 @@ fn word(state: State) -> &'static str {
         State::Down => "down",
         State::Unknown => "unknown",
     }
+}
+
+fn worst(states: impl Iterator<Item = State>) -> State {
+    states
+        .max_by_key(|state| gravity(*state))
+        .unwrap_or(State::Ok)
 }
 
 /// A tag that is down is worse than one of which nothing is known.
@@ -183,5 +206,20 @@ fn gravity(state: State) -> u8 {
     }
 }
 
-#[cfg(test)]
-mod tests;
+/// The tag, where it points, and how that is, in one line.
+fn brief(row: &Row, warnings: &[Warning]) -> String {
+    let tag = row.key.tag();
+    let (place, is_fine) = match &row.current {
+        Current::Server(server, health) => (
+            format!("{tag} is on {server}, which is {health}"),
+            State::of(health) == State::Ok,
+        ),
+        Current::Nobody(why) | Current::Malformed(why) | Current::Unknown(why) => {
+            (format!("{tag}: {why}"), false)
+        }
+    };
+    match warnings.first().filter(|_| is_fine) {
+        Some(warning) => format!("{place}, but {}", warning.text()),
+        None => place,
+    }
+}

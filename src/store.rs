@@ -5,8 +5,10 @@ pub mod file;
 mod gate;
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::backend::{Backend, Cause, Key};
+use crate::overrides::Override;
 
 /// A place for keys, shared by all tags' threads.
 pub trait Store: Send + Sync + fmt::Debug {
@@ -27,6 +29,23 @@ pub trait Store: Send + Sync + fmt::Debug {
         key: &Key,
         backend: &Backend,
         cause: Cause,
+        expected: Version,
+    ) -> Result<Swap, StoreError>;
+
+    /// Reads what an operator has ordered for a tag. What was read at most `max_age` ago will do.
+    ///
+    /// # Errors
+    /// As `read`.
+    fn read_override(&self, key: &Key, max_age: Duration) -> Result<Ordered, StoreError>;
+
+    /// Writes it if it is still at `expected`.
+    ///
+    /// # Errors
+    /// As `write`.
+    fn write_override(
+        &self,
+        key: &Key,
+        orders: &Override,
         expected: Version,
     ) -> Result<Swap, StoreError>;
 
@@ -55,6 +74,25 @@ pub enum Entry {
         /// The version to compare with on a write.
         version: Version,
     },
+}
+
+/// What was ordered for a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ordered {
+    /// The orders, none if there is no such key; or what is wrong with them, in one line.
+    pub orders: Result<Override, String>,
+    /// The version to compare with on a write.
+    pub version: Version,
+}
+
+impl Ordered {
+    /// Of a tag for which nothing was ever ordered.
+    pub fn nothing() -> Ordered {
+        Ordered {
+            orders: Ok(Override::default()),
+            version: Version::ABSENT,
+        }
+    }
 }
 
 /// The state of a key, to be compared on a write: Consul's ModifyIndex.

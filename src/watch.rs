@@ -105,6 +105,7 @@ fn decide(plan: &Plan) -> State {
             | Outcome::Moved { .. }
             | Outcome::PortChanged { .. }
             | Outcome::NoCandidate { .. }
+            | Outcome::Pinned { .. }
             | Outcome::Blind { .. }
             | Outcome::StoreFailed { .. } => false,
         };

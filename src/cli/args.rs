@@ -1,15 +1,17 @@
 //! The options of the checkers and of run, as typed: each is right by itself, nothing is read yet.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
-use super::Command;
+use super::{Command, Operation};
 use crate::backend::Kind;
 use crate::config::Settings;
-use crate::config::value::items;
+use crate::config::value::{items, seconds};
 use crate::error::Error;
+use crate::moment::span;
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -19,9 +21,28 @@ const GENERAL: [&str; 9] = [
 ];
 
 /// The options of status.
-const STATUS: [&str; 9] = [
-    "conf", "tag", "consul", "token", "store", "timeout", "json", "help", "version",
+const STATUS: [&str; 12] = [
+    "conf",
+    "tag",
+    "consul",
+    "token",
+    "store",
+    "confdir",
+    "haproxy-socket",
+    "timeout",
+    "watch",
+    "json",
+    "help",
+    "version",
 ];
+
+/// The options of everything that an operator does with one tag.
+const OPERATE: [&str; 7] = [
+    "conf", "consul", "token", "store", "timeout", "help", "version",
+];
+
+/// How often `--watch` looks, where it does not say it.
+const WATCH: Duration = Duration::from_secs(2);
 
 /// Every option of a command, without its hyphens.
 pub fn options(command: Command) -> Vec<String> {
@@ -32,6 +53,16 @@ pub fn options(command: Command) -> Vec<String> {
         // It runs sections of the conf file; servers are named there.
         Command::Run => (Kind::MysqlSlave, &["store", "confdir", "allow-empty"]),
         Command::Status => return STATUS.map(str::to_owned).to_vec(),
+        Command::Operate(operation) => {
+            let own: &[&str] = match operation {
+                Operation::Move => &["force"],
+                Operation::Pin => &["force", "until", "why"],
+                Operation::Exclude => &["why"],
+                Operation::Unpin | Operation::Include => &[],
+            };
+            let all = OPERATE.iter().chain(own);
+            return all.map(|option| (*option).to_owned()).collect();
+        }
         Command::Confd => return Vec::new(),
     };
     let general = GENERAL.iter().chain(own).copied();
@@ -64,6 +95,18 @@ pub struct Args {
     pub allow_empty: bool,
     /// `--json`, of status.
     pub json: bool,
+    /// `--watch`, of status: from one look to the next.
+    pub watch: Option<Duration>,
+    /// Every `--haproxy-socket`, of status.
+    pub haproxy_sockets: Vec<String>,
+    /// The words after the tag: servers, of move and the like.
+    pub words: Vec<String>,
+    /// `--force`, of move and pin.
+    pub force: bool,
+    /// `--until`, of pin: for how long.
+    pub until: Option<Duration>,
+    /// `--why`, of pin and exclude.
+    pub why: Option<String>,
     /// `--user`, of checkredismaster.
     pub user: Option<String>,
     /// The settings for every section that does not say them itself.
@@ -86,6 +129,11 @@ pub(super) fn parse(
     let mut reader = Reader::new(words, command);
     match reader.read() {
         Some(special) => Ok(special),
+        None if reader.takes_words && reader.args.tags.is_empty() => {
+            let how = format!("{} TAG", command.invocation());
+            reader.problems.insert(0, format!("no tag given: {how}"));
+            Err(Error::Usage(reader.problems))
+        }
         None if reader.problems.is_empty() => Ok(Parsed::Args(Box::new(reader.args))),
         None => {
             reader
@@ -99,6 +147,8 @@ pub(super) fn parse(
 struct Reader {
     parser: Parser,
     options: Vec<String>,
+    /// Whether the first word is a tag, and those after it are servers.
+    takes_words: bool,
     args: Args,
     problems: Vec<String>,
 }
@@ -110,6 +160,7 @@ impl Reader {
         Reader {
             parser: Parser::from_args(words),
             options: options(command),
+            takes_words: matches!(command, Command::Operate(_)),
             args: Args::default(),
             problems: Vec::new(),
         }
@@ -123,6 +174,10 @@ impl Reader {
                 Ok(None) => return None,
                 Ok(Some(Arg::Long(name))) => name.replace('_', "-"),
                 Ok(Some(Arg::Short(letter))) => letter.to_string(),
+                Ok(Some(Arg::Value(word))) if self.takes_words && !after_unknown => {
+                    self.word(&word.to_string_lossy());
+                    continue;
+                }
                 Ok(Some(Arg::Value(word))) => {
                     // After an unknown option it may be that option's value.
                     if !after_unknown {
@@ -144,10 +199,11 @@ impl Reader {
                 known if !self.options.iter().any(|o| o == known) => {
                     after_unknown = self.unknown(known)
                 }
-                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" | "json" => {
+                "debug" | "verbose" | "once" | "dry-run" | "allow-empty" | "json" | "force" => {
                     self.switch(&name);
                 }
                 "flush" => self.flush(),
+                "watch" => self.watch(),
                 known => self.option(known),
             }
         }
@@ -162,7 +218,16 @@ impl Reader {
             "once" => self.args.once = true,
             "allow-empty" => self.args.allow_empty = true,
             "json" => self.args.json = true,
+            "force" => self.args.force = true,
             _ => self.args.dry_run = true,
+        }
+    }
+
+    /// The tag, then its servers.
+    fn word(&mut self, word: &str) {
+        match self.args.tags.is_empty() {
+            true => self.args.tags.push(word.to_owned()),
+            false => self.args.words.push(word.to_owned()),
         }
     }
 
@@ -171,6 +236,22 @@ impl Reader {
         let value = self.parser.optional_value().unwrap_or("yes".into());
         if let Err(problem) = self.set("flush", value) {
             self.problems.push(format!("--flush: {problem}"));
+        }
+    }
+
+    /// `--watch` alone, `--watch=5`, or `--watch 5`.
+    fn watch(&mut self) {
+        let is_part = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+        let is_number = |word: &OsStr| word.as_encoded_bytes().iter().all(is_part);
+        let next = |parser: &mut Parser| parser.try_raw_args()?.next_if(is_number);
+        let value = self.parser.optional_value();
+        let every = match value.or_else(|| next(&mut self.parser)) {
+            None => Ok(WATCH),
+            Some(text) => seconds(&text.to_string_lossy(), 0.1..=3600.0),
+        };
+        match every {
+            Ok(every) => self.args.watch = Some(every),
+            Err(problem) => self.problems.push(format!("--watch: {problem}")),
         }
     }
 
@@ -213,7 +294,10 @@ impl Reader {
         match name {
             "tag" => self.add_tags(&value),
             "consul" => self.args.consul.push(value),
+            "haproxy-socket" => self.args.haproxy_sockets.push(value),
             "user" => self.args.user = Some(value),
+            "why" => self.args.why = Some(value),
+            "until" => self.args.until = Some(span(&value)?),
             "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
             _ => {
                 return self
@@ -349,6 +433,67 @@ mod tests {
         assert_eq!(read("--flush").unwrap(), read("--flush=yes").unwrap());
         assert!(read("--flush=maybe").unwrap_err().contains("not yes or no"));
         assert!(read("--max-lag 1").is_err() && read("--sentinel a").is_err());
+    }
+
+    #[test]
+    fn a_tag_and_servers_are_words_of_what_an_operator_does() {
+        let read = |words: &str, operation| {
+            let words = words.split_whitespace().map(OsString::from);
+            match parse(words, Command::Operate(operation)) {
+                Ok(Parsed::Args(args)) => Ok(*args),
+                Ok(other) => Err(format!("{other:?}")),
+                Err(error) => Err(error.to_string()),
+            }
+        };
+        let args = read(
+            "slave3301 --why=x --until 2h 10.0.21.7:3301",
+            Operation::Pin,
+        )
+        .unwrap();
+        assert_eq!(
+            (args.tags, args.words),
+            (
+                vec!["slave3301".to_owned()],
+                vec!["10.0.21.7:3301".to_owned()]
+            )
+        );
+        assert_eq!(args.until, Some(Duration::from_secs(7200)));
+        assert!(read("t a:1 --force", Operation::Move).unwrap().force);
+        for (words, operation, wanted) in [
+            (
+                "--force",
+                Operation::Move,
+                "no tag given: confd_haproxy move TAG",
+            ),
+            (
+                "t --until 2",
+                Operation::Pin,
+                "--until: '2' is no time such as",
+            ),
+            ("t --until 2h", Operation::Unpin, "unknown option --until"),
+            ("t --wy x", Operation::Pin, "did you mean --why?"),
+        ] {
+            let problem = read(words, operation).unwrap_err();
+            assert!(problem.contains(wanted), "{words}: {problem}");
+        }
+    }
+
+    #[test]
+    fn watch_takes_a_number_or_goes_without() {
+        let watch = |words: &str| match parse(
+            words.split_whitespace().map(OsString::from),
+            Command::Status,
+        ) {
+            Ok(Parsed::Args(args)) => args.watch.map(|every| every.as_millis()),
+            other => panic!("{words}: {other:?}"),
+        };
+        assert_eq!(watch("--json"), None);
+        for words in ["--watch", "--watch --json", "--json --watch", "--watch=2"] {
+            assert_eq!(watch(words), Some(2000), "{words}");
+        }
+        assert_eq!(watch("--watch 0.5 --json"), Some(500));
+        let zero = ["--watch", "0"].map(OsString::from);
+        assert!(parse(zero.into_iter(), Command::Status).is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The usage texts: one screen each.
 
-use super::{Command, PROGRAM};
+use super::{Command, Operation, PROGRAM};
 use crate::backend::Kind;
 
 /// For the program without a command.
@@ -43,6 +43,18 @@ pub(super) fn check(kind: Kind) -> String {
 /// For status.
 pub(super) fn status() -> String {
     STATUS.to_owned()
+}
+
+/// For what an operator does with one tag.
+pub(super) fn operate(operation: Operation) -> String {
+    let text = match operation {
+        Operation::Move => MOVE,
+        Operation::Pin => PIN,
+        Operation::Unpin => UNPIN,
+        Operation::Exclude => EXCLUDE,
+        Operation::Include => INCLUDE,
+    };
+    format!("{text}{OPERATE}")
 }
 
 /// For confd.
@@ -193,27 +205,111 @@ For sections that do not say it themselves:
 const STATUS: &str = "\
 usage: confd_haproxy status [--conf FILE] [--tag TAG]... [options]
 
-Says what every tag points at, and how every server of it is: one line for all,
-then a table. Changes nothing, and needs no checker to be running.
+Says what every tag points at, how every server of it is, whether HAProxy sends
+clients there, and what to do: one line for all, then a table. Changes nothing,
+and needs no checker to be running.
 
   confd_haproxy status
-  confd_haproxy status --tag slave3301 --json
+  confd_haproxy status --watch --tag slave3301
+  confd_haproxy status --store /var/lib/confd_haproxy/keys.json --json
 
   --conf FILE       the sections to look at (/etc/confd_haproxy/db.conf)
   --tag TAG,...     only these; may be repeated (all)
-  --consul ADDR     host:port, http://host:port, unix:///path (localhost:8500)
+  --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --store FILE      the keys are in this file, and not in Consul
-  --timeout SEC     the time a check may take, where a section does not say it (1)
+  --timeout SEC     the time a check may take, for sections without it (1)
+  --confdir DIR     its conf.d names HAProxy's stats socket (/etc/confd)
+  --haproxy-socket ADDR   or this one: /path or host:port; may be repeated
+  --watch [SEC]     look again every SEC seconds (2); * marks what is new
   --json            for programs
   --help            this text
   --version         the version
 
-exit code: 0 ok, 1 degraded, 2 down, 3 unknown, as Nagios wants it. The worst
-of all tags counts, and down is worse than unknown.
+exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as Nagios wants it. The worst
+of all tags counts, and critical is worse than unknown.
 
-environment, if there is no option: CONSUL_HTTP_ADDR,
-CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, those
+of the Consul tools about certificates; NO_COLOR";
+
+const MOVE: &str = "\
+usage: confd_haproxy move TAG HOST:PORT [options]
+
+Points a tag at another server, after checking it as a checker would. A server
+that is down is refused; one that is degraded or unknown needs --force.
+
+  confd_haproxy move slave3301 10.0.21.8:3301
+  confd_haproxy move redis6379 10.0.21.7:6379 --store keys.json
+
+Checkers keep a healthy server that they find. From one that is degraded they
+move on as soon as a better one is up: confd_haproxy pin TAG keeps it.
+
+  --force           move to a server that is degraded or unknown, or although
+                    the tag is pinned elsewhere
+";
+
+const PIN: &str = "\
+usage: confd_haproxy pin TAG [HOST:PORT] [options]
+
+Keeps a tag on the server in use, or moves it to that one and keeps it there:
+no checker moves it until it is let go, also if the server fails. Each time a
+move would be due the log says so, and status warns of the pin.
+
+  confd_haproxy pin slave3301 --until 2h --why 'reindexing'
+  confd_haproxy pin slave3301 10.0.21.8:3301
+
+Checkers obey within 5 s, and at once when a move is due.
+
+  --until TIME      let it go after this time: 90s, 30m, 2h, 1d (never)
+  --why TEXT        shown by status and in the log
+  --force           with HOST:PORT: as for move
+";
+
+const UNPIN: &str = "\
+usage: confd_haproxy unpin TAG [options]
+
+Lets a tag move again that was pinned. What is excluded stays excluded.
+
+  confd_haproxy unpin slave3301
+  confd_haproxy unpin slave3301 --store /var/lib/confd_haproxy/keys.json
+
+";
+
+const EXCLUDE: &str = "\
+usage: confd_haproxy exclude TAG HOST[:PORT]... [options]
+
+Takes servers out of use, for maintenance: they are not elected, and a checker
+leaves one that is in use as soon as another is up. As exclude= in the conf
+file, but without a restart. Hosts are compared as they are written.
+
+  confd_haproxy exclude slave3301 10.0.21.8:3301 --why 'new disk'
+  confd_haproxy exclude slave3301 db7 db8
+
+  --why TEXT        shown by status and in the log
+";
+
+const INCLUDE: &str = "\
+usage: confd_haproxy include TAG [HOST[:PORT]]... [options]
+
+Uses servers again that were excluded with exclude; all of them, if none is
+named. What exclude= in the conf file says stays.
+
+  confd_haproxy include slave3301 10.0.21.8:3301
+  confd_haproxy include slave3301
+
+";
+
+const OPERATE: &str = "  \
+--conf FILE       where the tag's section is (/etc/confd_haproxy/db.conf)
+  --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
+  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --store FILE      the keys are in this file, and not in Consul
+  --timeout SEC     the time a check may take, if its section has none (1)
+  --help            this text
+  --version         the version
+
+exit code: 0 done, 1 refused, 2 an error in the options or the conf file,
+3 the store cannot be asked. The environment is that of the checkers.";
 
 const RUN: &str = "\
 usage: confd_haproxy run [--conf FILE] [--tag TAG]... [options]

@@ -1,106 +1,215 @@
-//! status: looks at every tag once, and changes nothing.
+//! status: looks at every tag once, or again and again, and changes nothing.
 
+mod routes;
+mod screen;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::sync::Arc;
 use std::thread;
 
+use self::routes::Routes;
 use super::check;
 use crate::backend::{Backend, Key, Kind};
 use crate::checker::Checker;
 use crate::cli::{Args, Start};
-use crate::config;
+use crate::config::{self, Service};
 use crate::elect;
+use crate::endpoint::{Endpoint, Host as HostName};
 use crate::error::Error;
+use crate::host::{Host, Listening};
 use crate::resolve::Resolver;
-use crate::status::{self, Current, Row};
+use crate::status::{Current, Listener, Picture, Row, Surroundings};
 use crate::store::file::FileStore;
 use crate::store::{Entry, Store};
 use crate::supervisor::STACK;
 use crate::tls;
 
-/// Looks, and gives what is to be printed and the exit code, which is Nagios'.
+/// Looks, prints, and gives the exit code, which is Nagios'.
 ///
 /// # Errors
 /// What keeps it from looking.
-pub fn run(args: Args) -> Result<(String, u8), Error> {
-    let wants_json = args.json;
+pub fn run(args: Args) -> Result<u8, Error> {
+    let (wants_json, every) = (args.json, args.watch);
+    let sockets = args.haproxy_sockets.clone();
     let start = args.resolve(&Kind::ALL, &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
-    let store: Arc<dyn Store> = match &start.store {
+    let store = store(&start, &resolver)?;
+    let watcher = Watcher {
+        routes: Routes::find(&start.confdir, &sockets).map_err(check::usage)?,
+        host: Host::at("/"),
+        start,
+        store,
+        resolver,
+    };
+    screen::show(wants_json, every, || watcher.look())
+}
+
+/// Where the keys are.
+///
+/// # Errors
+/// `Error::Usage`, if it cannot be reached as the options say.
+pub(super) fn store(start: &Start, resolver: &Resolver) -> Result<Arc<dyn Store>, Error> {
+    Ok(match &start.store {
         Some(path) => Arc::new(FileStore::new(path).map_err(check::usage)?),
-        None => Arc::new(check::consul(&start, &resolver)?),
-    };
-    let rows = look(&start, &store, &resolver)?;
-    let text = match wants_json {
-        true => status::json(&rows),
-        false => status::table(&rows),
-    };
-    Ok((text, status::worst(&rows).code()))
+        None => Arc::new(check::consul(start, resolver)?),
+    })
 }
 
-/// All tags at the same time.
-fn look(start: &Start, store: &Arc<dyn Store>, resolver: &Resolver) -> Result<Vec<Row>, Error> {
-    let threads: Result<Vec<_>, _> = check::with_tls(start)?
-        .into_iter()
-        .map(|(tag, tls)| {
-            let (store, resolver) = (Arc::clone(store), resolver.clone());
-            thread::Builder::new()
-                .stack_size(STACK)
-                .spawn(move || row(&tag, tls, &*store, &resolver))
-        })
-        .collect();
-    let threads = threads.map_err(|e| check::no_threads(&e))?;
-    let rows = threads.into_iter().map(|thread| {
-        let failed = |_| Error::System("a look at a tag failed: see the message above".to_owned());
-        thread.join().map_err(failed)
-    });
-    rows.collect()
+/// Everything that is looked at.
+struct Watcher {
+    start: Start,
+    store: Arc<dyn Store>,
+    resolver: Resolver,
+    routes: Routes,
+    host: Host,
 }
 
-fn row(tag: &config::Tag, tls: Option<tls::Client>, store: &dyn Store, resolver: &Resolver) -> Row {
-    let common = &tag.common;
-    let key = Key::new(common.kind, common.name.clone());
-    let mut checker = check::checker(tag, tls, resolver, true);
-    let (current, port) = match store.read(&key) {
-        Ok(Entry::Present { backend, .. }) if backend.name == common.name => {
-            let port = backend.proxy_port;
-            (health(&mut *checker, tag, backend), Some(port))
+impl Watcher {
+    /// All tags and HAProxy at the same time.
+    fn look(&self) -> Result<Picture, Error> {
+        let tags = check::with_tls(&self.start)?;
+        let (rows, asked) = thread::scope(|scope| {
+            let rows: Result<Vec<_>, _> = tags
+                .iter()
+                .map(|(tag, tls)| {
+                    let builder = thread::Builder::new().stack_size(STACK);
+                    builder.spawn_scoped(scope, move || self.row(tag, tls.as_ref()))
+                })
+                .collect();
+            let asked = self.routes.ask();
+            let rows = rows.map_err(|e| check::no_threads(&e))?.into_iter();
+            let failed =
+                |_| Error::System("a look at a tag failed: see the message above".to_owned());
+            let rows: Result<Vec<Row>, Error> =
+                rows.map(|thread| thread.join().map_err(failed)).collect();
+            Ok((rows?, asked))
+        })?;
+        let mut rows = rows;
+        for row in &mut rows {
+            row.route = asked.route(row.key.tag());
         }
-        Ok(Entry::Present { backend, .. }) => {
-            let why = format!("{key} holds the name {}", backend.name);
-            (Current::Nobody(why), None)
-        }
-        Ok(Entry::Absent) => {
-            let why = format!("there is no {} in {}", common.name, store.name());
-            (Current::Nobody(why), None)
-        }
-        Ok(Entry::Malformed { problem, .. }) => {
-            let why = format!("the value of {key} is malformed: {problem}");
-            (Current::Nobody(why), None)
-        }
-        Err(error) => (Current::Unknown(error.to_string()), None),
-    };
-    let server = match &current {
-        Current::Server(server, _) => Some(server.clone()),
-        Current::Nobody(_) | Current::Unknown(_) => None,
-    };
-    let mut survey = checker.survey(server.as_ref());
-    survey
-        .candidates
-        .retain(|c| Some(&c.server) != server.as_ref());
-    survey
-        .candidates
-        .sort_by_key(|c| (c.place, c.server.clone()));
-    for candidate in &mut survey.candidates {
-        candidate.health =
-            elect::as_excluded(&common.exclude, &candidate.server, &candidate.health);
+        self.see_listeners(&mut rows);
+        Ok(Picture::new(
+            rows,
+            Surroundings {
+                haproxy_answers: asked.answers_here(),
+                haproxy_is_here: asked.answers_here() || self.host.has_haproxy(),
+                selinux_blocks: self.host.selinux_blocks_haproxy(),
+                not_asked: asked.not_asked,
+            },
+        ))
     }
-    Row {
-        key,
-        port: port.unwrap_or(common.listen_port()),
-        current,
-        others: survey.candidates,
-        incomplete: survey.incomplete,
+
+    fn row(&self, tag: &config::Tag, tls: Option<&tls::Client>) -> Row {
+        let common = &tag.common;
+        let key = Key::new(common.kind, common.name.clone());
+        let mut checker = check::checker(tag, tls.cloned(), &self.resolver, true);
+        let (current, port) = self.current(&key, tag, &mut *checker);
+        let server = match &current {
+            Current::Server(server, _) => Some(server.clone()),
+            Current::Nobody(_) | Current::Malformed(_) | Current::Unknown(_) => None,
+        };
+        let mut survey = checker.survey(server.as_ref());
+        survey
+            .candidates
+            .retain(|c| Some(&c.server) != server.as_ref());
+        survey
+            .candidates
+            .sort_by_key(|c| (c.place, c.server.clone()));
+        for candidate in &mut survey.candidates {
+            candidate.health =
+                elect::as_excluded(&common.exclude, &candidate.server, &candidate.health);
+        }
+        let servers = survey.candidates.iter().map(|c| &c.server).chain(&server);
+        Row {
+            addresses: self.addresses(servers, tag),
+            key,
+            port: port.unwrap_or(common.listen_port()),
+            primary: primary(tag),
+            others: survey.candidates,
+            incomplete: survey.incomplete,
+            current,
+            route: Default::default(),
+            listener: Listener::Unseen,
+        }
+    }
+
+    /// What the key says, and the port in it.
+    fn current(
+        &self,
+        key: &Key,
+        tag: &config::Tag,
+        checker: &mut dyn Checker,
+    ) -> (Current, Option<crate::endpoint::Port>) {
+        match self.store.read(key) {
+            Ok(Entry::Present { backend, .. }) if backend.name == *key.tag() => {
+                let port = backend.proxy_port;
+                (health(checker, tag, backend), Some(port))
+            }
+            Ok(Entry::Present { backend, .. }) => {
+                let why = format!("{key} holds the name {}", backend.name);
+                (Current::Malformed(why), None)
+            }
+            Ok(Entry::Absent) => {
+                let why = format!("there is no {} in {}", key.tag(), self.store.name());
+                (Current::Nobody(why), None)
+            }
+            Ok(Entry::Malformed { problem, .. }) => {
+                let why = format!("the value of {key} is malformed: {problem}");
+                (Current::Malformed(why), None)
+            }
+            Err(error) => (Current::Unknown(error.to_string()), None),
+        }
+    }
+
+    /// The addresses of those servers that go by a name.
+    fn addresses<'a>(
+        &self,
+        servers: impl Iterator<Item = &'a Endpoint>,
+        tag: &config::Tag,
+    ) -> BTreeMap<HostName, Vec<std::net::IpAddr>> {
+        let names: BTreeSet<&HostName> = servers
+            .map(|server| &server.host)
+            .filter(|host| matches!(host, HostName::Name(_)))
+            .collect();
+        let wait = tag.common.rules.timeout;
+        let found = names.into_iter().map(|name| {
+            let addresses = self.resolver.resolve(name, wait);
+            (name.clone(), addresses.unwrap_or_default())
+        });
+        found.collect()
+    }
+
+    fn see_listeners(&self, rows: &mut [Row]) {
+        let ports = rows.iter().map(|row| row.port.get()).collect();
+        let mut listening = self.host.listening(&ports);
+        for row in rows {
+            if let Some(found) = listening.get_mut(&row.port.get()) {
+                row.listener = listener(found);
+            }
+        }
+    }
+}
+
+/// HAProxy may be there twice, as after a reload; another program beside it is news.
+fn listener(found: &Listening) -> Listener {
+    match found {
+        Listening::Nobody => Listener::Nobody,
+        Listening::Unseen => Listener::Unseen,
+        Listening::Processes(processes) => {
+            let other = processes.iter().find(|p| !p.name.starts_with("haproxy"));
+            other.map_or(Listener::Haproxy, |other| {
+                Listener::Other(other.name.clone(), other.pid)
+            })
+        }
+    }
+}
+
+fn primary(tag: &config::Tag) -> Option<Endpoint> {
+    match &tag.service {
+        Service::Mysql(mysql) => Some(mysql.primary.clone()),
+        Service::Memcached(_) | Service::Redis(_) => None,
     }
 }
 

@@ -33,7 +33,7 @@ impl Candidate {
 }
 
 /// Seconds with an optional fraction, within `range` (in seconds).
-pub(super) fn seconds(text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
+pub fn seconds(text: &str, range: RangeInclusive<f64>) -> Result<Duration, String> {
     let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     text.parse::<f64>()
         .ok()
@@ -102,11 +102,7 @@ pub(super) fn candidate(text: &str) -> Result<Candidate, String> {
 }
 
 pub(super) fn exclusion(text: &str) -> Result<Exclusion, String> {
-    let Candidate { host, port } = candidate(text)?;
-    Ok(match port {
-        Some(port) => Exclusion::Server(Endpoint::new(host, port)),
-        None => Exclusion::Host(host),
-    })
+    text.parse()
 }
 
 /// The items of a comma list; empty ones do not count.

@@ -7,6 +7,9 @@ use std::sync::{Mutex, MutexGuard};
 use super::*;
 use crate::backend::Kind;
 use crate::checker::{Fault, Trouble};
+use crate::outcome::State as TagState;
+use crate::overrides::Override;
+use crate::store::Ordered;
 
 /// A store in memory that can fail, and lose a race, on demand.
 #[derive(Debug, Default)]
@@ -24,6 +27,8 @@ struct State {
     /// A value that somebody else writes between our read and our write.
     rival: Option<String>,
     written: Vec<Backend>,
+    orders: Option<String>,
+    orders_fail: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -104,6 +109,22 @@ impl Store for FakeStore {
             Writes::FailAfterwards => Err(StoreError("connection reset".to_owned())),
             Writes::Succeed | Writes::Fail => Ok(Swap::Stored),
         }
+    }
+
+    fn read_override(&self, _: &Key, _: Duration) -> Result<Ordered, StoreError> {
+        let state = self.state();
+        if state.orders_fail {
+            return Err(StoreError("no leader".to_owned()));
+        }
+        let orders = state.orders.as_ref().map(|text| Ordered {
+            orders: Override::parse(text.as_bytes()),
+            version: Version(1),
+        });
+        Ok(orders.unwrap_or_else(Ordered::nothing))
+    }
+
+    fn write_override(&self, _: &Key, _: &Override, _: Version) -> Result<Swap, StoreError> {
+        panic!("a checker gives no orders");
     }
 
     fn name(&self) -> &'static str {
@@ -431,7 +452,7 @@ fn no_voluntary_move_ever_goes_to_the_primary_or_to_another_degraded_server() {
 #[test]
 fn a_server_that_was_excluded_while_in_use_is_left_when_a_replica_is_ready() {
     let mut bench = Bench::on_two(&[STAND_IN, UP, UP]);
-    bench.tag.policy.exclude = vec![Exclusion::Server(server(2))];
+    bench.tag.orders = Orders::new(vec![Exclusion::Server(server(2))]);
     assert!(matches!(bench.run(), Outcome::Kept { .. }));
     assert!(matches!(
         bench.run(),
@@ -717,7 +738,7 @@ fn no_schedule_of_a_thousand_breaks_an_invariant() {
         let mut random = Random(u64::wrapping_mul(seed, 0x9E37_79B9_7F4A_7C15));
         let mut bench = Bench::new(policy());
         let excluded = server(4);
-        bench.tag.policy.exclude = vec![Exclusion::Server(excluded.clone())];
+        bench.tag.orders = Orders::new(vec![Exclusion::Server(excluded.clone())]);
         for _ in 0..40 {
             disturb(&bench, &mut random);
             let reads_failed = bench.store.state().reads_fail;
@@ -739,4 +760,87 @@ fn no_schedule_of_a_thousand_breaks_an_invariant() {
             }
         }
     }
+}
+
+/// Orders an operator's override, as if it had been there before the next look.
+fn order(bench: &mut Bench, text: &str) {
+    bench.store.state().orders = Some(text.to_owned());
+    let (store, key) = (Arc::clone(&bench.tag.store), bench.tag.key.clone());
+    bench.tag.orders.ask(&*store, &key, Instant::now());
+}
+
+const PIN_TWO: &str = r#"{"pin":"10.0.0.2:3301","by":"root@adm","why":"reindex"}"#;
+
+#[test]
+fn a_pinned_tag_moves_nowhere_whatever_happens_until_it_is_let_go() {
+    let mut bench = Bench::on_two(&[STAND_IN, UP, UP]);
+    order(&mut bench, PIN_TWO);
+    assert!(matches!(bench.run(), Outcome::Kept { .. }));
+    for (health, state) in [(refused(), TagState::Down), (stopped(), TagState::Degraded)] {
+        bench.set(2, health);
+        for _ in 0..5 {
+            let outcome = bench.run();
+            assert!(matches!(outcome, Outcome::Pinned { .. }), "{outcome:?}");
+            assert_eq!(outcome.state(), state);
+            let (_, line) = outcome.line(&bench.tag.key, "consul");
+            let wanted = "t is pinned to 10.0.0.2:3301 and does not move, although ";
+            assert!(line.starts_with(wanted), "{line}");
+            assert!(line.contains("pinned by root@adm: reindex; confd_haproxy unpin t"));
+        }
+    }
+    assert!(bench.written().is_empty());
+    bench.set(2, refused());
+    // Asked for at once when a move is due, and not only some seconds later.
+    bench.store.state().orders = Some("{}".to_owned());
+    assert!(matches!(bench.run(), Outcome::Moved { .. }));
+}
+
+#[test]
+fn a_pin_whose_time_is_over_holds_no_more() {
+    let mut bench = Bench::on_two(&[STAND_IN, refused(), UP]);
+    order(
+        &mut bench,
+        r#"{"pin":"10.0.0.2:3301","until":"2001-01-01T00:00:00Z"}"#,
+    );
+    assert!(matches!(bench.run(), Outcome::Moved { .. }));
+}
+
+#[test]
+fn a_key_that_names_nobody_gets_the_server_that_it_is_pinned_to_if_that_serves() {
+    let mut bench = Bench::new(policy());
+    bench.set(3, UP);
+    order(&mut bench, PIN_TWO);
+    let outcome = bench.run();
+    assert!(matches!(outcome, Outcome::Pinned { server: None, .. }));
+    assert!(bench.written().is_empty(), "{outcome:?}");
+    bench.set(2, UP);
+    assert!(matches!(bench.run(), Outcome::Moved { .. }));
+    assert_eq!(bench.written(), ["10.0.0.2:3301"]);
+}
+
+#[test]
+fn a_server_that_an_operator_excludes_is_left_and_not_elected() {
+    let mut bench = Bench::on_two(&[STAND_IN, UP, UP, UP]);
+    order(&mut bench, r#"{"exclude":["10.0.0.2:3301","10.0.0.3"]}"#);
+    for _ in 0..3 {
+        bench.run();
+    }
+    assert_eq!(bench.written(), ["10.0.0.4:3301"]);
+    assert_eq!(bench.store.state().flags, Cause::Voluntary.flags());
+}
+
+#[test]
+fn orders_that_cannot_be_read_leave_the_last_good_ones_in_force() {
+    let mut bench = Bench::on_two(&[STAND_IN, refused(), UP]);
+    order(&mut bench, PIN_TWO);
+    for text in ["", "[]", r#"{"pin":7}"#] {
+        order(&mut bench, text);
+        assert!(matches!(bench.run(), Outcome::Pinned { .. }), "{text}");
+    }
+    bench.store.state().orders_fail = true;
+    assert!(matches!(bench.run(), Outcome::Pinned { .. }));
+
+    let mut fresh = Bench::on_two(&[STAND_IN, refused(), UP]);
+    fresh.store.state().orders = Some("{".to_owned());
+    assert!(matches!(fresh.run(), Outcome::Moved { .. }));
 }

@@ -5,12 +5,14 @@
 //! back and compared. HAProxy forgets a move when it reloads: the caller writes the file too.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::haproxy::diff::{ServerChange, ServerName};
 use crate::haproxy::error::{Fault, RuntimeError};
 use crate::haproxy::socket::Address;
-use crate::haproxy::state::{self, Server, Servers};
+use crate::haproxy::state;
+pub use crate::haproxy::state::{Server, Servers};
 
 /// How long a line of orders may be, in bytes. HAProxy reads a line into a buffer of
 /// `tune.bufsize`, 16 kB unless somebody made it smaller.
@@ -73,6 +75,19 @@ impl Runtime {
         Ok(known.collect())
     }
 
+    /// Every server, and how it is.
+    ///
+    /// # Errors
+    /// When HAProxy cannot be asked, or is on its way out.
+    pub fn servers(&self) -> Result<Servers, RuntimeError> {
+        self.survey().map_err(|fault| self.error(fault, false))
+    }
+
+    /// Whether it is asked on this host.
+    pub fn is_local(&self) -> bool {
+        self.address.is_local()
+    }
+
     /// HAProxy's version, such as `2.6.12`.
     ///
     /// # Errors
@@ -112,6 +127,12 @@ impl Runtime {
             begun: orders_given && fault != Fault::Denied,
             fault,
         }
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)
     }
 }
 

@@ -55,6 +55,14 @@ impl Address {
             })
     }
 
+    /// Whether it is on this host.
+    pub(super) fn is_local(&self) -> bool {
+        match self {
+            Address::Unix(..) => true,
+            Address::Tcp(endpoint, _) => endpoint.host.is_loopback(),
+        }
+    }
+
     /// Sends one line and reads to the end: HAProxy closes after it (management.txt, "Unix Socket
     /// commands", non-interactive mode).
     pub(super) fn exchange(&self, line: &str) -> Result<String, Fault> {

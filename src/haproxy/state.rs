@@ -10,11 +10,11 @@ use crate::haproxy::diff::ServerName;
 use crate::haproxy::error::Fault;
 
 /// Every server.
-pub(super) type Servers = BTreeMap<ServerName, Server>;
+pub type Servers = BTreeMap<ServerName, Server>;
 
 /// One server as HAProxy has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Server {
+pub struct Server {
     /// `None` while its name has no address, or for a unix socket.
     pub address: Option<(IpAddr, u16)>,
     /// Connections go to it (`srv_op_state` is not 0, stopped).

@@ -104,9 +104,10 @@ impl Steering {
         match (self.policy, cause) {
             (SessionPolicy::Cut, _) | (SessionPolicy::Auto, Some(Cause::Forced)) => Sessions::Cut,
             (SessionPolicy::Keep, _)
-            | (SessionPolicy::Auto, Some(Cause::Voluntary | Cause::Unknown) | None) => {
-                Sessions::Keep
-            }
+            | (
+                SessionPolicy::Auto,
+                Some(Cause::Voluntary | Cause::Manual | Cause::Unknown) | None,
+            ) => Sessions::Keep,
         }
     }
 }

@@ -32,9 +32,10 @@ pub use self::listing::{Listed, Listing, PrefixReader};
 use self::node::Reply;
 pub use self::watched::Watched;
 use crate::backend::{Backend, Cause, Key};
+use crate::overrides::Override;
 use crate::resolve::Resolver;
 use crate::secret::TokenSource;
-use crate::store::{Entry, Store, StoreError, Swap, Version};
+use crate::store::{Entry, Ordered, Store, StoreError, Swap, Version};
 use crate::tls;
 
 /// What it takes to reach Consul.
@@ -88,11 +89,11 @@ impl Consul {
     }
 
     /// What an answer says, or who gave it and why it says nothing.
-    fn understand<T>(
+    fn understand<K, T>(
         &self,
         reply: &Reply,
-        key: &Key,
-        read: impl Fn(&Reply, &Key, bool) -> Result<T, String>,
+        key: &K,
+        read: impl Fn(&Reply, &K, bool) -> Result<T, String>,
     ) -> Result<T, String> {
         read(reply, key, self.client.has_token())
             .map_err(|what| format!("{}: {what}", reply.address))
@@ -126,6 +127,36 @@ impl Store for Consul {
         match swap {
             Swap::Lost if reply.repeated => self.settle(key, backend, cause),
             Swap::Stored | Swap::Lost => Ok(swap),
+        }
+    }
+
+    fn read_override(&self, key: &Key, _: Duration) -> Result<Ordered, StoreError> {
+        let path = key.override_path();
+        self.client
+            .send(&format!("/v1/kv/{path}"), None)
+            .and_then(|reply| self.understand(&reply, &path, answer::ordered))
+            .map_err(|what| StoreError(format!("reading {path} from consul {what}")))
+    }
+
+    fn write_override(
+        &self,
+        key: &Key,
+        orders: &Override,
+        expected: Version,
+    ) -> Result<Swap, StoreError> {
+        let path = key.override_path();
+        let failed = |what| StoreError(format!("writing {path} to consul {what}"));
+        let url = format!("/v1/kv/{path}?cas={}", expected.0);
+        let reply = self.client.send(&url, Some(&orders.to_string()));
+        let reply = reply.map_err(failed)?;
+        let swap = self.understand(&reply, &path, answer::swap);
+        match swap.map_err(failed)? {
+            // The first of two requests may have been carried out.
+            Swap::Lost if reply.repeated => match self.read_override(key, Duration::ZERO)?.orders {
+                Ok(found) if found == *orders => Ok(Swap::Stored),
+                Ok(_) | Err(_) => Ok(Swap::Lost),
+            },
+            swap @ (Swap::Stored | Swap::Lost) => Ok(swap),
         }
     }
 

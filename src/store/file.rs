@@ -9,6 +9,7 @@ mod lock;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -18,8 +19,9 @@ use rustix::fs::{Access, access};
 use self::document::{Document, Held};
 use self::lock::Lock;
 use crate::backend::{Backend, Cause, Key};
+use crate::overrides::Override;
 use crate::store::gate::Gate;
-use crate::store::{Entry, Store, StoreError, Swap, Version};
+use crate::store::{Entry, Ordered, Store, StoreError, Swap, Version};
 
 /// How long a write waits for other threads and processes.
 const LOCK_WAIT: Duration = Duration::from_secs(3);
@@ -60,7 +62,13 @@ impl FileStore {
             .map_err(|error| format!("{file}{error}; correct the file, or remove it to start anew"))
     }
 
-    fn swap(&self, key: &Key, value: &str, flags: u64, expected: Version) -> Result<Swap, String> {
+    fn swap(
+        &self,
+        key: &impl fmt::Display,
+        value: &str,
+        flags: u64,
+        expected: Version,
+    ) -> Result<Swap, String> {
         let target = disk::resolve(&self.path)?;
         let started = Instant::now();
         let _turn = self
@@ -114,6 +122,31 @@ impl Store for FileStore {
             })
     }
 
+    fn read_override(&self, key: &Key, _: Duration) -> Result<Ordered, StoreError> {
+        let path = key.override_path();
+        let document = self.load();
+        document
+            .and_then(|document| {
+                let held = document.get(&path).map_err(|what| self.in_file(&what))?;
+                Ok(held.map_or_else(Ordered::nothing, |held| ordered(&held)))
+            })
+            .map_err(|what| StoreError(format!("reading {path} from {what}")))
+    }
+
+    fn write_override(
+        &self,
+        key: &Key,
+        orders: &Override,
+        expected: Version,
+    ) -> Result<Swap, StoreError> {
+        let path = key.override_path();
+        self.swap(&path, &orders.to_string(), 0, expected)
+            .map_err(|what| {
+                let file = self.path.display();
+                StoreError(format!("writing {path} to {file}: {what}"))
+            })
+    }
+
     fn name(&self) -> &'static str {
         "file"
     }
@@ -138,6 +171,14 @@ fn entry(held: &Held<'_>) -> Entry {
             problem: problem.escape_debug().take(200).collect(),
             version,
         },
+    }
+}
+
+fn ordered(held: &Held<'_>) -> Ordered {
+    let text = held.text().ok_or("not a string that holds JSON".to_owned());
+    Ordered {
+        orders: text.and_then(|text| Override::parse(text.as_bytes())),
+        version: held.version(),
     }
 }
 

@@ -34,6 +34,7 @@ mod store_down;
 
 // What every tag points at.
 mod status;
+mod status_warnings;
 
 // checkmemcached.
 mod memcached;
@@ -62,6 +63,7 @@ mod runtime_api;
 mod to_the_port;
 
 // What is shipped besides the program, and what the program may weigh.
+mod completion;
 mod confd_files;
 mod other_machine;
 mod packaging;

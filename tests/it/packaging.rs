@@ -84,11 +84,13 @@ fn every_command_has_its_link_unit_defaults_and_manual_page() {
             format!("/usr/lib/systemd/system/{name}@.service"),
             format!("/etc/sysconfig/{name}"),
             format!("/usr/share/man/man8/{name}.8.gz"),
+            format!("/usr/share/bash-completion/completions/{name}"),
         ] {
             assert!(files.contains(&wanted), "{wanted} is not in the package");
         }
     }
     assert!(files.contains("/usr/share/man/man5/confd_haproxy-db.conf.5.gz"));
+    assert!(files.contains("/usr/share/bash-completion/completions/confd_haproxy"));
     assert!(!files.iter().any(|file| file.starts_with("/etc/haproxy")));
 }
 

@@ -1,9 +1,12 @@
 //! `confd_haproxy status`, with real servers of all three kinds: what it says, and its exit code.
 
+use std::time::Instant;
+
 use serde_json::Value;
 
 use crate::scene::{CHECK, KEY, Scene, value};
-use crate::support::checker::{CheckerBuilder, Finished};
+use crate::support::checker::{CheckerBuilder, Finished, binary};
+use crate::support::consul::Consul;
 use crate::support::memcached::{self, Memcached};
 use crate::support::redis::{self, Redis};
 use crate::support::{free_port, seconds};
@@ -11,16 +14,18 @@ use crate::support::{free_port, seconds};
 const MEMCACHED: &str = "haproxy/memcached/mem11211";
 const REDIS: &str = "haproxy/redismaster/redis6379";
 
-fn status(conf: &str, consul: &str, options: &[&str]) -> Finished {
+/// What `status` says of a conf file and a Consul.
+pub fn status(conf: &str, consul: &str, options: &[&str]) -> Finished {
     CheckerBuilder::new("status")
         .conf(conf)
-        .args(["--consul", consul])
+        // Not what this machine may have in /etc/confd.
+        .args(["--consul", consul, "--confdir", "/nonexistent"])
         .args(options)
         .run_to_end(seconds(30))
 }
 
 /// The table's line with this tag or server in it.
-fn line_with<'a>(said: &'a str, text: &str) -> &'a str {
+pub fn line_with<'a>(said: &'a str, text: &str) -> &'a str {
     let mut lines = said.lines().skip(1);
     lines.find(|line| line.contains(text)).unwrap_or_default()
 }
@@ -30,14 +35,15 @@ fn status_tells_how_every_tag_of_every_kind_is_and_changes_nothing() {
     let scene = Scene::start(1);
     let caches = [Memcached::start(), Memcached::start()];
     let group = Redis::group(1);
+    let ports = [free_port(), free_port()];
     let conf = format!(
         "{}[mem11211]\ntype=memcached\nserver={}\nproxyport={}\n\
          [redis6379]\ntype=redismaster\nserver={}\nproxyport={}\n",
         scene.conf(CHECK),
         memcached::list(&caches),
-        free_port(),
+        ports[0],
         redis::list(&group),
-        free_port(),
+        ports[1],
     );
     let consul = scene.consul.endpoint();
     let empty = status(&conf, &consul, &[]);
@@ -51,7 +57,8 @@ fn status_tells_how_every_tag_of_every_kind_is_and_changes_nothing() {
     let replica = &scene.db.replicas[0];
     scene.point_at(replica);
     let put = |key, tag, port| {
-        let value = value(tag, "127.0.0.1", port);
+        let own = ports[usize::from(key == REDIS)].to_string();
+        let value = value(tag, "127.0.0.1", port).replace("13351", &own);
         scene.consul.put(key, &value);
     };
     put(MEMCACHED, "mem11211", caches[1].port());
@@ -68,6 +75,7 @@ fn status_tells_how_every_tag_of_every_kind_is_and_changes_nothing() {
         other.trim_start().starts_with("or ") && other.ends_with("up"),
         "{other}"
     );
+    assert!(good.stdout.contains("\nHAProxy not asked: no resource in "));
     let replica_of_redis = line_with(&good.stdout, &group[1].endpoint());
     assert!(replica_of_redis.contains("not the master: a replica of"));
 
@@ -108,7 +116,76 @@ fn status_without_a_store_that_answers_is_unknown_and_still_shows_the_servers() 
         ),
     );
     let store = stored.dir().join("keys.json");
-    let finished = stored.arg("--store").arg(store).run_to_end(seconds(30));
+    let finished = stored
+        .args(["--confdir", "/nonexistent"])
+        .arg("--store")
+        .arg(store)
+        .run_to_end(seconds(30));
     let said = finished.stdout + &finished.stderr;
     assert!(said.starts_with("OK: 1 of 1 tags"), "{said}");
+}
+
+/// Four tags whose eight servers all hang.
+#[test]
+fn many_hung_servers_take_as_long_as_one() {
+    let caches: Vec<Memcached> = (0..8).map(|_| Memcached::start()).collect();
+    let consul = Consul::start();
+    let mut conf = String::new();
+    for (number, pair) in caches.chunks(2).enumerate() {
+        let (tag, port) = (format!("mem{number}"), 20_000 + number);
+        conf += &format!(
+            "[{tag}]\ntype=memcached\ntimeout=1\nproxyport={port}\nserver={}\n",
+            memcached::list(pair)
+        );
+        let value = value(&tag, "127.0.0.1", pair[0].port()).replace("13351", &port.to_string());
+        consul.put(&format!("haproxy/memcached/{tag}"), &value);
+    }
+    caches.iter().for_each(Memcached::stop);
+    let began = Instant::now();
+    let finished = status(&conf, &consul.endpoint(), &[]);
+    let took = began.elapsed();
+    caches.iter().for_each(Memcached::cont);
+    assert_eq!(finished.code, Some(2), "{}", finished.stdout);
+    assert_eq!(finished.stdout.matches("no answer in 1 s").count(), 8 + 4);
+    // A check and a survey, a second each, and some patience with a busy machine.
+    assert!(took < seconds(4), "{took:?}");
+}
+
+#[test]
+fn watch_shows_picture_after_picture_marks_what_is_new_and_ends_with_its_reader() {
+    let caches = [Memcached::start(), Memcached::start()];
+    let conf = format!(
+        "[mem11211]\ntype=memcached\nserver={}\n",
+        memcached::list(&caches)
+    );
+    let builder = CheckerBuilder::new("status").conf(&conf).file(
+        "keys.json",
+        &format!(
+            r#"{{"haproxy": {{"memcached": {{"mem11211": "{}"}}}}}}"#,
+            value("mem11211", "127.0.0.1", caches[0].port()).replace('"', "\\\"")
+        ),
+    );
+    let store = builder.dir().join("keys.json").display().to_string();
+    let watch = builder
+        .args(["--confdir", "/nonexistent", "--store", &store])
+        .args(["--watch", "0.2"])
+        .start();
+    watch.wait_for_count("OK: 1 of 1 tags", 2);
+    caches[0].kill();
+    watch.wait_for_log("CRITICAL: 1 of 1 tags: mem11211 is on ");
+    watch.wait_for_log("*mem11211");
+    watch.wait_for_log("do: systemctl status 'checkmemcached@*'");
+    assert!(!watch.log().contains('\u{1b}'), "{}", watch.log());
+
+    // As `status --watch | head -1`: the reader is gone, and that is no error.
+    let script = format!(
+        "\"$0\" status --conf {conf} --store {store} --confdir /nonexistent --watch=0.2 | head -1",
+        conf = watch.daemon().dir().join("db.conf").display()
+    );
+    let piped = CheckerBuilder::of("piped", "/bin/sh")
+        .args(["-c", &script])
+        .arg(binary())
+        .run_to_end(seconds(20));
+    assert_eq!(piped.stdout.lines().count(), 1, "{}", piped.stdout);
+    assert_eq!(piped.stderr, "");
 }

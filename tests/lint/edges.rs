@@ -28,7 +28,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backend", "config", "endpoint", "error", "nearest", "secret", "tables", "tls",
+            "backend", "config", "endpoint", "error", "moment", "nearest", "secret", "tables",
+            "tls",
         ],
     ),
     (
@@ -60,7 +61,21 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["backend", "checker", "outcome"]),
-    ("status", &["backend", "checker", "endpoint", "outcome"]),
+    (
+        "status",
+        &[
+            "backend",
+            "checker",
+            "elect",
+            "endpoint",
+            "outcome",
+            "overrides",
+        ],
+    ),
+    ("overrides", &["elect", "endpoint", "moment"]),
+    ("moment", &[]),
+    // Reads the host's own files, and knows of nothing else.
+    ("host", &[]),
     (
         "cycle",
         &[
@@ -70,7 +85,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "elect",
             "endpoint",
             "hysteresis",
+            "moment",
             "outcome",
+            "overrides",
             "random",
             "store",
         ],
@@ -86,7 +103,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "store",
         // `backoff` and `random`: a store that watches its keys rests when it cannot.
         &[
-            "backend", "backoff", "endpoint", "random", "resolve", "secret", "tls",
+            "backend",
+            "backoff",
+            "endpoint",
+            "overrides",
+            "random",
+            "resolve",
+            "secret",
+            "tls",
         ],
     ),
     (

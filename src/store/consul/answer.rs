@@ -11,7 +11,8 @@ use serde_json::Value;
 use super::node::Reply;
 use super::text::one_line;
 use crate::backend::{Backend, Cause, Key};
-use crate::store::{Entry, Swap, Version};
+use crate::overrides::Override;
+use crate::store::{Entry, Ordered, Swap, Version};
 
 /// What a request needed the token for.
 #[derive(Debug, Clone, Copy)]
@@ -37,12 +38,25 @@ pub(super) struct Pair {
 /// # Errors
 /// One line, if the answer does not say for certain what the key holds.
 pub(super) fn entry(reply: &Reply, key: &Key, has_token: bool) -> Result<Entry, String> {
+    match held(reply, key, has_token)? {
+        Some(pair) => pair.entry().map_err(|what| foreign(reply, what)),
+        None => Ok(Entry::Absent),
+    }
+}
+
+/// The same, of a key with orders.
+pub(super) fn ordered(reply: &Reply, key: &String, has_token: bool) -> Result<Ordered, String> {
+    match held(reply, key, has_token)? {
+        Some(pair) => pair.ordered().map_err(|what| foreign(reply, what)),
+        None => Ok(Ordered::nothing()),
+    }
+}
+
+/// What a key holds; `None` if it is not there.
+fn held(reply: &Reply, key: &impl Display, has_token: bool) -> Result<Option<Pair>, String> {
     match reply.status {
-        200 => {
-            let pair = only(reply, key)?;
-            pair.entry().map_err(|what| foreign(reply, what))
-        }
-        404 if is_nothing(reply) => Ok(Entry::Absent),
+        200 => only(reply, key).map(Some),
+        404 if is_nothing(reply) => Ok(None),
         _ => Err(refusal(reply, key, Permission::Read, has_token)),
     }
 }
@@ -57,7 +71,7 @@ pub(super) fn is_nothing(reply: &Reply) -> bool {
 ///
 /// # Errors
 /// One line, if the answer does not say whether the key was written.
-pub(super) fn swap(reply: &Reply, key: &Key, has_token: bool) -> Result<Swap, String> {
+pub(super) fn swap(reply: &Reply, key: &impl Display, has_token: bool) -> Result<Swap, String> {
     match (reply.status, reply.body.trim()) {
         (200, "true") => Ok(Swap::Stored),
         (200, "false") => Ok(Swap::Lost),
@@ -70,7 +84,7 @@ pub(super) fn swap(reply: &Reply, key: &Key, has_token: bool) -> Result<Swap, St
 ///
 /// # Errors
 /// One line, if it is not that.
-pub(super) fn only(reply: &Reply, key: &Key) -> Result<Pair, String> {
+pub(super) fn only(reply: &Reply, key: &impl Display) -> Result<Pair, String> {
     let [pair]: [Pair; 1] =
         serde_json::from_str(&reply.body).map_err(|_| foreign(reply, "no list of one key"))?;
     if pair.key != key.to_string() {
@@ -93,10 +107,25 @@ impl Pair {
     /// # Errors
     /// What is wrong, if Consul cannot have said it.
     pub(super) fn entry(&self) -> Result<Entry, &'static str> {
-        if self.modify_index == 0 {
-            return Err("without a ModifyIndex");
+        let version = self.version()?;
+        Ok(understand(&self.decode()?, self.flags, version))
+    }
+
+    /// What the key holds, if it is one for orders.
+    ///
+    /// # Errors
+    /// What is wrong, if Consul cannot have said it.
+    pub(super) fn ordered(&self) -> Result<Ordered, &'static str> {
+        let version = self.version()?;
+        let orders = Override::parse(&self.decode()?);
+        Ok(Ordered { orders, version })
+    }
+
+    fn version(&self) -> Result<Version, &'static str> {
+        match self.modify_index {
+            0 => Err("without a ModifyIndex"),
+            index => Ok(Version(index)),
         }
-        Ok(understand(&self.decode()?, self))
     }
 
     /// The value itself. Consul says null for an empty one.
@@ -116,8 +145,7 @@ impl Pair {
     }
 }
 
-fn understand(bytes: &[u8], pair: &Pair) -> Entry {
-    let version = Version(pair.modify_index);
+fn understand(bytes: &[u8], flags: u64, version: Version) -> Entry {
     let parsed = match bytes {
         [] => Err("empty value".to_owned()),
         _ => Backend::parse(bytes),
@@ -125,7 +153,7 @@ fn understand(bytes: &[u8], pair: &Pair) -> Entry {
     match parsed {
         Ok(backend) => Entry::Present {
             backend,
-            cause: Cause::from_flags(pair.flags),
+            cause: Cause::from_flags(flags),
             version,
         },
         Err(problem) => Entry::Malformed {

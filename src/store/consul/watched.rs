@@ -3,8 +3,9 @@
 //!
 //! Owns where a read gets its answer: from the table, or from Consul itself. What the table knows,
 //! and when that is still true, is `table`'s; what Consul is asked is `question`'s, and when it is
-//! asked `watcher`'s.
+//! asked `watcher`'s. What operators have ordered is `orders`'.
 
+mod orders;
 mod question;
 mod table;
 #[cfg(test)]
@@ -16,12 +17,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use self::orders::{Failed, Orders};
 use self::question::Question;
 use self::table::{Look, Table};
 use self::watcher::Watcher;
 use super::Consul;
 use crate::backend::{Backend, Cause, Key, Kind};
-use crate::store::{Entry, Store, StoreError, Swap, Version};
+use crate::overrides::Override;
+use crate::store::{Entry, Ordered, Store, StoreError, Swap, Version};
 
 /// How long Consul may hold a question to which there is no news, and by when its answer has to be
 /// there.
@@ -52,6 +55,8 @@ struct Times {
 pub struct Watched {
     consul: Consul,
     tables: Vec<(Kind, Arc<Table>)>,
+    /// Of the kinds with several keys.
+    orders: Vec<(Kind, Orders)>,
     times: Times,
 }
 
@@ -69,6 +74,7 @@ impl Watched {
         let mut watched = Watched {
             consul,
             tables: Vec::new(),
+            orders: Vec::new(),
             times,
         };
         for kind in Kind::ALL {
@@ -76,7 +82,10 @@ impl Watched {
             let question = match of_kind.as_slice() {
                 [] => continue,
                 [key] => Question::Key((*key).clone()),
-                [..] => Question::Kind(kind),
+                [..] => {
+                    watched.orders.push((kind, Orders::new(kind)));
+                    Question::Kind(kind)
+                }
             };
             let table = Arc::new(Table::new(
                 kind,
@@ -151,6 +160,37 @@ impl Store for Watched {
             Some(table) => table.around_write(key.tag(), write),
             None => write(),
         }
+    }
+
+    /// The first time by itself, which Consul refuses if the token may not read it; then from a list
+    /// that is for all tags of the kind.
+    fn read_override(&self, key: &Key, max_age: Duration) -> Result<Ordered, StoreError> {
+        let orders = self.orders.iter().find(|(kind, _)| *kind == key.kind());
+        let Some((_, orders)) = orders else {
+            return self.consul.read_override(key, max_age);
+        };
+        if orders.is_readable(key.tag()) {
+            match orders.of(key.tag(), &self.consul.client, max_age) {
+                Ok(ordered) => return Ok(ordered),
+                Err(Failed::Denied) => {}
+                Err(Failed::Broken(what)) => {
+                    let path = key.override_path();
+                    return Err(StoreError(format!("reading {path} from consul {what}")));
+                }
+            }
+        }
+        let ordered = self.consul.read_override(key, max_age)?;
+        orders.set_readable(key.tag());
+        Ok(ordered)
+    }
+
+    fn write_override(
+        &self,
+        key: &Key,
+        orders: &Override,
+        expected: Version,
+    ) -> Result<Swap, StoreError> {
+        self.consul.write_override(key, orders, expected)
     }
 
     fn name(&self) -> &'static str {

@@ -9,7 +9,6 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::backend::Key;
 use crate::store::Version;
 
 /// The object that is ours.
@@ -55,7 +54,7 @@ impl Document {
     ///
     /// # Errors
     /// A phrase, if something that is no object stands in the way.
-    pub(crate) fn get(&self, key: &Key) -> Result<Option<Held<'_>>, String> {
+    pub(crate) fn get(&self, key: &impl fmt::Display) -> Result<Option<Held<'_>>, String> {
         let path = key.to_string();
         let (parents, leaf) = split(&path);
         let mut object = &self.root;
@@ -75,7 +74,12 @@ impl Document {
     ///
     /// # Errors
     /// As `get`.
-    pub(crate) fn set(&mut self, key: &Key, value: &str, flags: u64) -> Result<(), String> {
+    pub(crate) fn set(
+        &mut self,
+        key: &impl fmt::Display,
+        value: &str,
+        flags: u64,
+    ) -> Result<(), String> {
         let path = key.to_string();
         let (parents, leaf) = split(&path);
         descend(&mut self.root, parents.split('/'))?.insert(leaf.to_owned(), value.into());
@@ -136,7 +140,7 @@ fn check_ours(root: &Map<String, Value>) -> Result<(), Malformed> {
     good.then_some(()).ok_or_else(wrong)
 }
 
-/// Keys have three parts; see `Key`.
+/// Keys have three parts, or four; see `Key`.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
@@ -192,7 +196,7 @@ impl fmt::Display for Malformed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backend::Kind;
+    use crate::backend::{Key, Kind};
 
     fn key(tag: &str) -> Key {
         Key::new(Kind::MysqlSlave, tag.parse().unwrap())

@@ -1,0 +1,134 @@
+//! move, pin, unpin, exclude, include: what an operator does with one tag. Each says in one line
+//! what it has done; a refusal is a line too, and exit code 1.
+
+mod by;
+mod moving;
+mod ordering;
+
+use std::env;
+use std::sync::Arc;
+
+use self::moving::Mover;
+use self::ordering::Orders;
+use super::{check, status};
+use crate::backend::{Key, Kind};
+use crate::cli::{Args, Operation};
+use crate::config;
+use crate::error::Error;
+use crate::moment::Moment;
+use crate::resolve::Resolver;
+use crate::store::{Store, StoreError};
+use crate::tls;
+
+/// How it ended: done, or refused, in one line; an error is the store's.
+type Said = Result<Result<String, String>, StoreError>;
+
+/// The tag, and what it takes to work on it.
+struct Bench {
+    key: Key,
+    tag: config::Tag,
+    tls: Option<tls::Client>,
+    store: Arc<dyn Store>,
+    resolver: Resolver,
+}
+
+/// What was typed besides the tag.
+struct Wish {
+    words: Vec<String>,
+    force: bool,
+    until: Option<Moment>,
+    why: String,
+}
+
+/// Does it, and gives what is to be printed and the exit code.
+///
+/// # Errors
+/// What keeps it from starting.
+pub fn run(args: Args, operation: Operation) -> Result<(String, u8), Error> {
+    let wish = Wish {
+        words: args.words.clone(),
+        force: args.force,
+        until: args.until.map(|span| Moment::now().after(span)),
+        why: args.why.clone().unwrap_or_default(),
+    };
+    let bench = bench(args)?;
+    let done = match operation {
+        Operation::Move => Mover::of(&bench, wish.force).run(&server(&wish, operation)?),
+        Operation::Pin => match wish.words.is_empty() {
+            true => Orders::of(&bench).pin(&wish),
+            false => {
+                let target = server(&wish, operation)?;
+                match Mover::of(&bench, wish.force).run(&target) {
+                    Ok(Ok(moved)) => Orders::of(&bench)
+                        .pin(&wish)
+                        .map(|said| said.map(|pinned| format!("{moved}\n{pinned}"))),
+                    other => other,
+                }
+            }
+        },
+        Operation::Unpin => {
+            none(&wish, operation)?;
+            Orders::of(&bench).unpin()
+        }
+        Operation::Exclude => Orders::of(&bench).exclude(&exclusions(&wish, operation)?, &wish),
+        Operation::Include => Orders::of(&bench).include(&exclusions(&wish, operation)?),
+    };
+    Ok(match done {
+        Ok(Ok(text)) => (text, 0),
+        Ok(Err(refusal)) => (refusal, 1),
+        Err(error) => (error.to_string(), 3),
+    })
+}
+
+fn bench(args: Args) -> Result<Bench, Error> {
+    let start = args.resolve(&Kind::ALL, &|name| env::var(name).ok())?;
+    let resolver = Resolver::system();
+    let store = status::store(&start, &resolver)?;
+    let found = check::with_tls(&start)?.into_iter().next();
+    let (tag, tls) = found.ok_or_else(|| check::usage("there is no such tag".to_owned()))?;
+    Ok(Bench {
+        key: Key::new(tag.common.kind, tag.common.name.clone()),
+        tag,
+        tls,
+        store,
+        resolver,
+    })
+}
+
+/// The one server that was named.
+fn server(wish: &Wish, operation: Operation) -> Result<crate::endpoint::Endpoint, Error> {
+    match wish.words.as_slice() {
+        [one] => one.parse().map_err(check::usage),
+        _ => Err(usage_of(operation)),
+    }
+}
+
+fn none(wish: &Wish, operation: Operation) -> Result<(), Error> {
+    match wish.words.is_empty() {
+        true => Ok(()),
+        false => Err(usage_of(operation)),
+    }
+}
+
+fn exclusions(wish: &Wish, operation: Operation) -> Result<Vec<crate::elect::Exclusion>, Error> {
+    if wish.words.is_empty() && operation == Operation::Exclude {
+        return Err(usage_of(operation));
+    }
+    let words = wish
+        .words
+        .iter()
+        .flat_map(|word| config::value::items(word));
+    let all: Result<Vec<_>, String> = words.map(str::parse).collect();
+    all.map_err(check::usage)
+}
+
+fn usage_of(operation: Operation) -> Error {
+    let how = match operation {
+        Operation::Move => "move TAG HOST:PORT",
+        Operation::Pin => "pin TAG [HOST:PORT]",
+        Operation::Unpin => "unpin TAG",
+        Operation::Exclude => "exclude TAG HOST[:PORT]...",
+        Operation::Include => "include TAG [HOST[:PORT]]...",
+    };
+    check::usage(format!("write it as: confd_haproxy {how}"))
+}

@@ -1,0 +1,163 @@
+//! A move by hand: the server is checked as a checker would, and the key is written if nobody else
+//! has moved it meanwhile.
+
+use std::time::Duration;
+
+use super::{Bench, Said};
+use crate::backend::{Backend, Cause, Kind};
+use crate::checker::{Candidate, Checker, Health};
+use crate::commands::check;
+use crate::elect::{self, Exclusion};
+use crate::endpoint::Endpoint;
+use crate::moment::Moment;
+use crate::overrides::Override;
+use crate::store::{Entry, Swap, Version};
+
+pub(super) struct Mover<'a> {
+    bench: &'a Bench,
+    force: bool,
+    checker: Box<dyn Checker>,
+}
+
+impl<'a> Mover<'a> {
+    pub(super) fn of(bench: &'a Bench, force: bool) -> Mover<'a> {
+        let tls = bench.tls.clone();
+        Mover {
+            checker: check::checker(&bench.tag, tls, &bench.resolver, true),
+            bench,
+            force,
+        }
+    }
+
+    pub(super) fn run(mut self, target: &Endpoint) -> Said {
+        let (key, store) = (&self.bench.key, &self.bench.store);
+        let (old, version) = match store.read(key)? {
+            Entry::Present {
+                backend, version, ..
+            } => (Some(backend), version),
+            Entry::Malformed { version, .. } => (None, version),
+            Entry::Absent => (None, Version::ABSENT),
+        };
+        let old = old.filter(|backend| backend.name == *key.tag());
+        if old.as_ref().is_some_and(|old| old.server == *target) {
+            return Ok(Ok(format!("{} is on {target} already", key.tag())));
+        }
+        let orders = store
+            .read_override(key, Duration::ZERO)?
+            .orders
+            .unwrap_or_default();
+        if let Some(refusal) = self.pinned_elsewhere(&orders, target) {
+            return Ok(Err(refusal));
+        }
+        let cause = self.cause(old.as_ref());
+        let left = old.as_ref().map(|old| &old.server);
+        let health = match self.health(target, left, &orders) {
+            Ok(health) => health,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        self.write(old.as_ref(), target, &health, cause, version)
+    }
+
+    fn pinned_elsewhere(&self, orders: &Override, target: &Endpoint) -> Option<String> {
+        let tag = self.bench.key.tag();
+        let pin = orders.pinned(Moment::now())?;
+        (pin.server != *target && !self.force).then(|| {
+            format!(
+                "not moved: {tag} is pinned to {} by {}; confd_haproxy unpin {tag} lets it go",
+                pin.server,
+                orders.origin()
+            )
+        })
+    }
+
+    /// The sessions on a server that still serves may finish.
+    fn cause(&mut self, old: Option<&Backend>) -> Cause {
+        match old.map(|old| self.checker.check(&old.server)) {
+            Some(health) if health.serves() => Cause::Manual,
+            Some(_) | None => Cause::Forced,
+        }
+    }
+
+    /// How the target is, if it is well enough, and ready.
+    fn health(
+        &mut self,
+        target: &Endpoint,
+        old: Option<&Endpoint>,
+        orders: &Override,
+    ) -> Result<Health, String> {
+        let health = self.look_at(target, old);
+        let exclude: Vec<Exclusion> = self.excluded(orders);
+        let health = elect::as_excluded(&exclude, target, &health);
+        let not_moved = |hint: &str| format!("not moved: {target} is {health}{hint}");
+        match &health {
+            // A checker would leave it in its next cycle.
+            Health::Down(_) => return Err(not_moved("")),
+            Health::Degraded(_) | Health::Unknown(_) if !self.force => {
+                return Err(not_moved("; --force moves all the same"));
+            }
+            Health::Up { .. } | Health::Degraded(_) | Health::Unknown(_) => {}
+        }
+        let ready = self.checker.prepare(&Candidate {
+            server: target.clone(),
+            health: health.clone(),
+            place: 0,
+        });
+        match ready {
+            Health::Down(_) => Err(format!("not moved: {target} is {ready}")),
+            Health::Up { .. } | Health::Degraded(_) | Health::Unknown(_) => Ok(ready),
+        }
+    }
+
+    /// A Redis is looked at among the others, as a candidate has to be: one that thinks that it is
+    /// the master may be the only one who does.
+    fn look_at(&mut self, target: &Endpoint, old: Option<&Endpoint>) -> Health {
+        if self.bench.key.kind() == Kind::RedisMaster {
+            let survey = self.checker.survey(old);
+            let mut found = survey.candidates.into_iter();
+            if let Some(found) = found.find(|candidate| candidate.server == *target) {
+                return found.health;
+            }
+        }
+        self.checker.check(target)
+    }
+
+    fn excluded(&self, orders: &Override) -> Vec<Exclusion> {
+        let configured = self.bench.tag.common.exclude.iter();
+        configured.chain(&orders.exclude).cloned().collect()
+    }
+
+    fn write(
+        &self,
+        old: Option<&Backend>,
+        target: &Endpoint,
+        health: &Health,
+        cause: Cause,
+        version: Version,
+    ) -> Said {
+        let (key, common) = (&self.bench.key, &self.bench.tag.common);
+        let port = common.proxy_port.or(old.map(|old| old.proxy_port));
+        let backend = Backend {
+            name: key.tag().clone(),
+            server: target.clone(),
+            proxy_port: port.unwrap_or(common.default_proxy_port),
+        };
+        let tag = key.tag();
+        match self.bench.store.write(key, &backend, cause, version)? {
+            Swap::Lost => Ok(Err(format!(
+                "not moved: somebody else has moved {tag} meanwhile; confd_haproxy status says where"
+            ))),
+            Swap::Stored => {
+                let from = old.map_or_else(|| "nowhere".to_owned(), |old| old.server.to_string());
+                let hint = match health {
+                    Health::Up { .. } => String::new(),
+                    Health::Degraded(_) | Health::Down(_) | Health::Unknown(_) => {
+                        format!("; checkers may move it on: confd_haproxy pin {tag} keeps it there")
+                    }
+                };
+                Ok(Ok(format!(
+                    "{tag} moved from {from} to {target}, which is {health}{hint}"
+                )))
+            }
+        }
+    }
+}
