@@ -3,6 +3,7 @@
 //! Owns the order of questions; what the answers mean is in the pure files beside.
 
 pub mod client;
+mod columns;
 pub mod discovery;
 pub mod failure;
 pub mod family;

@@ -4,9 +4,13 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, PoisonError};
 
+use rustix::buffer::spare_capacity;
 use rustix::net::sockopt::socket_error;
-use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, ipproto, socket_with};
+use rustix::net::{
+    AddressFamily, RecvFlags, SocketFlags, SocketType, connect, ipproto, recv, socket_with,
+};
 
 use crate::endpoint::Host;
 use crate::tls;
@@ -14,6 +18,11 @@ use crate::tls;
 /// The most that is read at once; the status of a replica is smaller. The stack of a tag's thread has
 /// to hold it.
 const PIECE: usize = 8192;
+
+/// Buffers between two uses: tags are checked one after the other, so that few are enough.
+static SPARE: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
+/// How many are kept, and of what size at most.
+const SPARES: (usize, usize) = (4, 2 * PIECE);
 
 /// The connection.
 #[derive(Debug)]
@@ -74,7 +83,7 @@ impl Wire {
             socket: Socket::Plain(stream),
             allowance: limit,
             unsent: Vec::new(),
-            heard: Vec::new(),
+            heard: buffer(),
         }
     }
 
@@ -127,7 +136,8 @@ impl Wire {
             match self.read(most) {
                 Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    self.allowance -= count;
+                    // What there was room for may be a little more.
+                    self.allowance = self.allowance.saturating_sub(count);
                     // A socket that gave less has no more; TLS gives a record at a time.
                     if count < most && matches!(self.socket, Socket::Plain(_)) {
                         return Ok(());
@@ -141,13 +151,21 @@ impl Wire {
 
     /// Reads behind what was heard already.
     fn read(&mut self, most: usize) -> io::Result<usize> {
-        let mut piece = [0; PIECE];
-        let count = self
-            .socket
-            .read(piece.get_mut(..most).unwrap_or_default())?;
-        self.heard
-            .extend_from_slice(piece.get(..count).unwrap_or_default());
-        Ok(count)
+        self.heard.reserve(most);
+        match &mut self.socket {
+            Socket::Plain(stream) => {
+                let room = spare_capacity(&mut self.heard);
+                Ok(recv(stream, room, RecvFlags::empty())?.1)
+            }
+            Socket::Secure(stream) => {
+                let heard = self.heard.len();
+                self.heard.resize(heard + most, 0);
+                let count = stream.read(self.heard.get_mut(heard..).unwrap_or_default());
+                let read = *count.as_ref().unwrap_or(&0);
+                self.heard.truncate(heard + read);
+                count
+            }
+        }
     }
 
     /// From now on the connection is encrypted. `shake` has to come to its end first.
@@ -181,13 +199,28 @@ impl Wire {
     }
 
     /// The end of the conversation: the connection, to wait on.
-    pub fn into_idle(self, goodbye: &'static [u8]) -> Idle {
+    pub fn into_idle(mut self, goodbye: &'static [u8]) -> Idle {
+        spare(std::mem::take(&mut self.heard));
         let wire = Wire {
             unsent: Vec::new(),
             heard: Vec::new(),
             ..self
         };
         Idle { wire, goodbye }
+    }
+}
+
+fn buffer() -> Vec<u8> {
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    spare.pop().unwrap_or_default()
+}
+
+fn spare(mut buffer: Vec<u8>) {
+    let (count, size) = SPARES;
+    let mut spare = SPARE.lock().unwrap_or_else(PoisonError::into_inner);
+    if spare.len() < count && buffer.capacity() <= size {
+        buffer.clear();
+        spare.push(buffer);
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub(crate) mod disk;
 pub(crate) mod document;
+mod known;
 mod lock;
 #[cfg(test)]
 mod tests;
@@ -12,11 +13,13 @@ mod tests;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{Access, access};
 
 use self::document::{Document, Held};
+use self::known::Known;
 use self::lock::Lock;
 use crate::backend::{Backend, Cause, Key};
 use crate::overrides::Override;
@@ -34,6 +37,7 @@ pub struct FileStore {
     /// One thread of this process at a time, so that threads wait in a queue and only processes
     /// poll.
     turn: Gate,
+    known: Known,
 }
 
 impl FileStore {
@@ -49,7 +53,13 @@ impl FileStore {
             path,
             lock_wait: LOCK_WAIT,
             turn: Gate::new(1),
+            known: Known::default(),
         })
+    }
+
+    /// For reads alone: a write compares with what is there.
+    fn known(&self) -> Result<Arc<Document>, String> {
+        self.known.get(&self.path, || self.load())
     }
 
     /// A missing file is a store without keys.
@@ -99,7 +109,7 @@ impl FileStore {
 
 impl Store for FileStore {
     fn read(&self, key: &Key) -> Result<Entry, StoreError> {
-        let document = self.load();
+        let document = self.known();
         document
             .and_then(|document| {
                 let held = document.get(key).map_err(|what| self.in_file(&what))?;
@@ -124,7 +134,7 @@ impl Store for FileStore {
 
     fn read_override(&self, key: &Key, _: Duration) -> Result<Ordered, StoreError> {
         let path = key.override_path();
-        let document = self.load();
+        let document = self.known();
         document
             .and_then(|document| {
                 let held = document.get(&path).map_err(|what| self.in_file(&what))?;

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::checker::failure::Failure;
+use crate::checker::mysql::columns::Columns;
 use crate::checker::mysql::failure::of_refusal;
 use crate::checker::mysql::login::{Account, Login, Next};
 use crate::checker::mysql::packet::{
@@ -83,12 +84,25 @@ impl Client {
         account: &Account,
     ) -> Result<Option<Event>, Failure> {
         let mut frames = Frames::new(heard);
+        // Where the columns of an answer begin.
+        let mut begin = None;
         let event = loop {
+            if let Stage::Columns(count, names) = &self.stage
+                && names.is_empty()
+            {
+                begin = Some(frames.taken());
+                self.skip_known(&mut frames, *count);
+            }
+            let was_in_columns = matches!(self.stage, Stage::Columns(..));
             let Some(packet) = frames.next(&mut self.number)? else {
                 break None;
             };
             if let Some(event) = self.take(packet, account)? {
                 break Some(event);
+            }
+            if let (true, Stage::Rows(names, _), Some(begin)) = (was_in_columns, &self.stage, begin)
+            {
+                Columns::keep(frames.since(begin), names, self.number);
             }
         };
         let taken = frames.taken();
@@ -96,7 +110,22 @@ impl Client {
         Ok(event)
     }
 
+    /// Columns that were read before need not be read again.
+    fn skip_known(&mut self, frames: &mut Frames<'_>, count: usize) {
+        if let Some(columns) = Columns::known(frames.rest(), count) {
+            frames.skip(columns.length());
+            self.number = columns.next();
+            self.stage = Stage::Rows(Arc::clone(columns.names()), Vec::new());
+        }
+    }
+
     fn take(&mut self, packet: &[u8], account: &Account) -> Result<Option<Event>, Failure> {
+        // By far the most packets.
+        if let Stage::Columns(left @ 1.., names) = &mut self.stage {
+            names.push(Some(column_name(packet)?));
+            *left -= 1;
+            return Ok(None);
+        }
         match std::mem::replace(&mut self.stage, Stage::Silent) {
             Stage::LoggingIn(login) => self.log_in(login, packet, account),
             // It ends the connection, and says why.
@@ -105,7 +134,7 @@ impl Client {
                 _ => Err(Failure::protocol("it speaks unasked")),
             },
             Stage::Asked => self.begin_answer(packet),
-            Stage::Columns(0, names) => match is_end(packet) {
+            Stage::Columns(_, names) => match is_end(packet) {
                 true => {
                     self.stage = Stage::Rows(names.into(), Vec::new());
                     Ok(None)
@@ -114,11 +143,6 @@ impl Client {
                     "its answer has more columns than it said",
                 )),
             },
-            Stage::Columns(left, mut names) => {
-                names.push(Some(column_name(packet)?));
-                self.stage = Stage::Columns(left - 1, names);
-                Ok(None)
-            }
             Stage::Rows(names, rows) => self.add_row(names, rows, packet),
         }
     }

@@ -39,8 +39,7 @@ impl<'a> Frames<'a> {
     /// # Errors
     /// When it is too large, or out of order.
     pub fn next(&mut self, number: &mut u8) -> Result<Option<&'a [u8]>, Failure> {
-        let rest = self.heard.get(self.taken..).unwrap_or_default();
-        let Some(([a, b, c, order], rest)) = rest.split_first_chunk::<HEADER>() else {
+        let Some(([a, b, c, order], rest)) = self.rest().split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
         let length = u32::from_le_bytes([*a, *b, *c, 0]) as usize;
@@ -60,6 +59,21 @@ impl<'a> Frames<'a> {
         self.taken += HEADER + length;
         *number = order.wrapping_add(1);
         Ok(Some(content))
+    }
+
+    /// What was not taken yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.heard.get(self.taken..).unwrap_or_default()
+    }
+
+    /// What was taken after so many bytes.
+    pub fn since(&self, begin: usize) -> &'a [u8] {
+        self.heard.get(begin..self.taken).unwrap_or_default()
+    }
+
+    /// Takes so many bytes, which are whole packets.
+    pub fn skip(&mut self, length: usize) {
+        self.taken += length;
     }
 
     /// How many bytes were taken.
@@ -147,7 +161,10 @@ pub fn row(packet: &[u8], columns: usize) -> Result<Texts, Failure> {
 
 /// A text with its length in front of it, taken off the front.
 fn text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, after) = number(rest)?;
+    let (length, after) = match rest {
+        [length @ 0..=0xfa, after @ ..] => (usize::from(*length), after),
+        _ => number(rest)?,
+    };
     let (text, after) = after.split_at_checked(length)?;
     *rest = after;
     Some(text)

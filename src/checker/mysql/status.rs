@@ -58,12 +58,7 @@ impl Row {
     /// The value under the first of these names that is there, whatever the case of its letters.
     /// The outer `None` is "no such column", the inner one NULL.
     pub fn get(&self, names: &[&str]) -> Option<Option<&str>> {
-        let is_one = |column: &str| names.iter().any(|name| name.eq_ignore_ascii_case(column));
-        let place = self
-            .names
-            .iter()
-            .position(|column| column.is_some_and(is_one))?;
-        self.values.get(place)
+        self.values.get(self.names.place_of(names)?)
     }
 
     /// The text under one of these names; empty for NULL and for no such column.
@@ -96,7 +91,10 @@ impl Texts {
     pub fn push(&mut self, text: Option<&[u8]>) {
         let begin = self.all.len();
         let span = text.map(|text| {
-            self.all.push_str(&String::from_utf8_lossy(text));
+            match str::from_utf8(text) {
+                Ok(text) => self.all.push_str(text),
+                Err(_) => self.all.push_str(&String::from_utf8_lossy(text)),
+            }
             (begin, self.all.len())
         });
         self.spans.push(span);
@@ -120,6 +118,21 @@ impl Texts {
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         self.spans.iter().map(|span| self.text(*span))
+    }
+
+    /// The place of the first that is one of these words, whatever the case of its letters.
+    fn place_of(&self, words: &[&str]) -> Option<usize> {
+        // Nearly all differ in length already.
+        let is_one = |span: &Option<(usize, usize)>| {
+            let length = span.map(|(begin, end)| end - begin);
+            words.iter().any(|word| {
+                length == Some(word.len())
+                    && self
+                        .text(*span)
+                        .is_some_and(|text| text.eq_ignore_ascii_case(word))
+            })
+        };
+        self.spans.iter().position(is_one)
     }
 
     fn text(&self, span: Option<(usize, usize)>) -> Option<&str> {

@@ -96,10 +96,13 @@ fn in_real_directory(path: &Path) -> Result<PathBuf, String> {
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     // Before it is opened: opening a pipe would wait for somebody to write.
-    if !fs::metadata(path)?.is_file() {
+    let file = fs::metadata(path)?;
+    if !file.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    let mut bytes = Vec::new();
+    // One more than there should be, so that the end is seen without making room for more.
+    let room = file.len().min(MAX_BYTES) + 1;
+    let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or_default());
     File::open(path)?
         .take(MAX_BYTES + 1)
         .read_to_end(&mut bytes)?;
