@@ -108,7 +108,11 @@ impl<T: Talk> Panel<T> {
         let mut call = Call::new(server, talk, self.timeout, resolver);
         match call.advance(false) {
             Some(said) => self.take(call.server().clone(), said),
-            None => self.calls.push(call),
+            None => {
+                // Nearly always one, and a call is large.
+                self.calls.reserve_exact(1);
+                self.calls.push(call);
+            }
         }
     }
 
@@ -265,13 +269,21 @@ impl<T: Talk> Hearing for Panel<T> {
     }
 
     fn get_on(&mut self, ready: &mut dyn Iterator<Item = bool>) {
-        for mut call in std::mem::take(&mut self.calls) {
+        let mut calls = std::mem::take(&mut self.calls);
+        calls.retain_mut(|call| {
             let is_ready = call.socket().is_some() && ready.next().unwrap_or(false);
-            match call.advance(is_ready) {
-                Some(said) => self.take(call.server().clone(), said),
-                None => self.calls.push(call),
+            let said = call.advance(is_ready);
+            let is_over = said.is_some();
+            if let Some(said) = said {
+                self.take(call.server().clone(), said);
             }
+            !is_over
+        });
+        // Room for one is kept for the next check; for more there is after a survey.
+        if calls.is_empty() && calls.capacity() > 1 {
+            calls = Vec::new();
         }
+        self.calls = calls;
     }
 }
 

@@ -1,11 +1,15 @@
 //! Who checks the same server in the same way, for what it costs: we, and the floor.
 
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
+
 use crate::Bench;
 use crate::peers::Peers;
 use crate::scene::{KEY, section};
 use crate::stage::Stage;
 use crate::support::checker::{Checker, CheckerBuilder, binary};
-use crate::support::program;
+use crate::support::{program, wait_until};
 
 pub const WITH_FILES: &str = "the floor with a file read and a line written";
 /// Said once in each check.
@@ -16,7 +20,10 @@ pub const OK: &str = "is ok";
 pub enum Who {
     Consul,
     Store,
+    /// As systemd runs it: a check that finds nothing new says nothing.
+    Silent,
     Floor,
+    SilentFloor,
     /// The floor, which also reads a file and writes a line, as a cycle does.
     FloorAndFiles,
     Original,
@@ -59,8 +66,12 @@ impl<'a> Contenders<'a> {
         };
         let checker = match who {
             Who::Consul => ours("checkmysqlslave").conf(&conf).args(consul).start(),
-            Who::Store => {
+            Who::Store | Who::Silent => {
                 let builder = ours("run").conf(&conf);
+                let builder = match who {
+                    Who::Silent => as_by_systemd(builder),
+                    _ => builder,
+                };
                 let dir = builder.dir().display().to_string();
                 let resource =
                     "[template]\nsrc = \"t\"\ndest = \"{dir}/out\"\nkeys = [\"/haproxy\"]\n";
@@ -74,7 +85,7 @@ impl<'a> Contenders<'a> {
                     .args(["--store", &format!("{dir}/keys.json")])
                     .start()
             }
-            Who::Floor | Who::FloorAndFiles => {
+            Who::Floor | Who::SilentFloor | Who::FloorAndFiles => {
                 let floor = self.peers.tool("floor");
                 let builder = match words.split_first() {
                     None => CheckerBuilder::of("floor", floor),
@@ -85,7 +96,11 @@ impl<'a> Contenders<'a> {
                 let keys = builder.dir().join("keys.json");
                 let file = (who == Who::FloorAndFiles).then_some(keys);
                 let keys = &self.stage.consul.value(KEY);
-                self.asked(builder.file("keys.json", keys), interval)
+                let pace = match who {
+                    Who::SilentFloor => format!("-{interval}"),
+                    _ => interval.to_string(),
+                };
+                self.asked(builder.file("keys.json", keys), &pace)
                     .args(file)
                     .start()
             }
@@ -94,16 +109,44 @@ impl<'a> Contenders<'a> {
                 builder.args(["--tag", "slave"]).args(consul).start()
             }
         };
-        checker.wait_for_count(OK, 2);
+        match who {
+            Who::Silent | Who::SilentFloor => {
+                let checks = || self.checks();
+                let before = checks();
+                wait_until("it checks", Duration::from_secs(20), || {
+                    checks() > before + 2
+                });
+            }
+            _ => checker.wait_for_count(OK, 2),
+        }
         checker
     }
 
     /// The floor's words: the same server, account and statement.
-    fn asked(&self, floor: CheckerBuilder, interval: u64) -> CheckerBuilder {
+    fn asked(&self, floor: CheckerBuilder, pace: &str) -> CheckerBuilder {
         let current = self.stage.current();
         let (host, port) = current.rsplit_once(':').expect("host:port");
         floor
             .args([host, port, "monitor", "s3cret", "SHOW ALL SLAVES STATUS"])
-            .arg(interval.to_string())
+            .arg(pace)
     }
+
+    /// How many times the server in use was asked for its status so far, as it says.
+    pub fn checks(&self) -> u64 {
+        let current = self.stage.current();
+        let replica = self.stage.replica_at(&current);
+        let rows = replica
+            .server()
+            .query("SHOW GLOBAL STATUS LIKE 'Com_show_slave_status'");
+        let count = rows.first().and_then(|row| row.get(1)?.parse().ok());
+        count.expect("the server counts")
+    }
+}
+
+/// Its log is the journal's, as far as it can tell.
+fn as_by_systemd(builder: CheckerBuilder) -> CheckerBuilder {
+    let log = builder.dir().join("log");
+    fs::write(&log, "").expect("the directory is ours");
+    let log = fs::metadata(&log).expect("it was written");
+    builder.env("JOURNAL_STREAM", &format!("{}:{}", log.dev(), log.ino()))
 }

@@ -1,6 +1,7 @@
 //! The CPU time of a check.
 
 use std::thread;
+use std::time::Duration;
 
 use crate::Bench;
 use crate::contenders::{Contenders, OK, WITH_FILES, Who};
@@ -12,6 +13,8 @@ use crate::table::{Line, Theirs};
 use crate::watch::{cpu_time, wait_for_next};
 
 const CPU: Unit = Unit("µs");
+const CHECK: &str = "CPU time of a check that finds nothing new";
+const SILENT: &str = "the floor without lines";
 const STORE: &str = "CPU time of a cycle of `run --store`";
 const CONSUL: &str = "CPU time of a cycle with Consul";
 
@@ -25,7 +28,14 @@ pub fn measure(bench: &Bench) -> Vec<Line> {
 impl Contenders<'_> {
     /// CPU time of a cycle at the shortest interval, in turns.
     fn at_the_shortest(&self, rounds: usize) -> Vec<Line> {
-        let all = [Who::Consul, Who::Floor, Who::Store, Who::FloorAndFiles];
+        let all = [
+            Who::Silent,
+            Who::SilentFloor,
+            Who::Consul,
+            Who::Floor,
+            Who::Store,
+            Who::FloorAndFiles,
+        ];
         let of = self.in_turns(&all, 50, 40, rounds);
         let line = |what: &str, who, peer, other| {
             let what = format!("{what}, every 50 ms");
@@ -34,6 +44,7 @@ impl Contenders<'_> {
         let own = Theirs::Measured(self.haproxy(rounds));
         let peer = "HAProxy's own check, which asks nothing";
         vec![
+            line(CHECK, Who::Silent, SILENT, Who::SilentFloor),
             line(STORE, Who::Store, FLOOR, Who::Floor),
             line(STORE, Who::Store, WITH_FILES, Who::FloorAndFiles),
             Line::new(&format!("{STORE}, every 50 ms"), of(Who::Store), peer, own),
@@ -44,7 +55,7 @@ impl Contenders<'_> {
     /// The same at the interval that users have, which takes its time.
     fn at_the_default(&self, rounds: usize) -> Vec<Line> {
         let original = self.peers.original().map(|_| Who::Original);
-        let all: Vec<Who> = [Who::Consul, Who::Floor]
+        let all: Vec<Who> = [Who::Silent, Who::SilentFloor, Who::Consul, Who::Floor]
             .into_iter()
             .chain(original)
             .collect();
@@ -52,7 +63,10 @@ impl Contenders<'_> {
         let what = &format!("{CONSUL}, every 1 s");
         let floor = Theirs::Measured(of(Who::Floor));
         let perl = Theirs::given(original.map(&of));
+        let silent = Theirs::Measured(of(Who::SilentFloor));
+        let check = format!("{CHECK}, every 1 s");
         vec![
+            Line::new(&check, of(Who::Silent), SILENT, silent).quoted(),
             Line::new(what, of(Who::Consul), FLOOR, floor).quoted(),
             Line::new(what, of(Who::Consul), PERL, perl),
         ]
@@ -80,11 +94,26 @@ impl Contenders<'_> {
     fn window(&self, who: Who, interval: u64, checks: usize) -> f64 {
         let process = self.start(who, None, interval);
         let pid = process.daemon().pid();
+        if matches!(who, Who::Silent | Who::SilentFloor) {
+            return self.silent_window(pid, interval, checks);
+        }
         let first = wait_for_next(&process, OK);
         let before = cpu_time(self.peers, pid);
         process.wait_for_count(OK, first + checks - 1);
         let last = wait_for_next(&process, OK);
         (cpu_time(self.peers, pid) - before) / (last - first) as f64
+    }
+
+    /// The same of one that says nothing, for so long.
+    fn silent_window(&self, pid: u32, interval: u64, checks: usize) -> f64 {
+        // To the middle between two checks.
+        let first = self.checks();
+        wait_until("the next check", seconds(5), || self.checks() > first);
+        thread::sleep(Duration::from_millis(interval / 2));
+        let (first, before) = (self.checks(), cpu_time(self.peers, pid));
+        thread::sleep(Duration::from_millis(interval) * u32::try_from(checks).expect("few"));
+        let (last, after) = (self.checks(), cpu_time(self.peers, pid));
+        (after - before) / (last - first) as f64
     }
 
     /// HAProxy's own check, which logs in and asks nothing.

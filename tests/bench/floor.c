@@ -2,6 +2,7 @@
 // reads the greeting, logs in by mysql_native_password, asks one statement, reads the rows, says
 // COM_QUIT and closes. One line for each check, so that they can be counted. With a FILE it also does
 // what a cycle of confd_haproxy does around that: it reads the file before, and writes another line.
+// An interval with a minus before it is one without lines.
 //
 //   floor HOST PORT USER PASSWORD STATEMENT INTERVAL_MS [FILE]
 
@@ -164,12 +165,13 @@ int main(int count, char **words) {
     if (count < 7 || count > 8 || strlen(words[3]) > 60 || strlen(words[5]) > 200) return 2;
     struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(words[2]))};
     inet_pton(AF_INET, words[1], &server.sin_addr);
-    long interval = atol(words[6]);
+    long interval = labs(atol(words[6]));
+    int is_silent = words[6][0] == '-';
     const struct timespec pause = {interval / 1000, interval % 1000 * 1000000};
     for (;;) {
         if (count == 8) look_at(words[7]);
         check(&server, words);
-        if (write(1, "is ok\n", 6) != 6) return 1;
+        if (!is_silent && write(1, "is ok\n", 6) != 6) return 1;
         nanosleep(&pause, NULL);
     }
 }

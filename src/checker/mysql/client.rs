@@ -4,20 +4,16 @@
 use std::sync::Arc;
 
 use crate::checker::failure::Failure;
-use crate::checker::mysql::columns::Columns;
+use crate::checker::mysql::columns;
 use crate::checker::mysql::failure::of_refusal;
 use crate::checker::mysql::login::{Account, Login, Next};
-use crate::checker::mysql::packet::{
-    Frames, Refusal, column_count, column_name, frame, is_end, refusal, row,
-};
+use crate::checker::mysql::packet::{Frames, Refusal, column_count, frame, is_end, refusal, row};
 use crate::checker::mysql::status::{Row, Texts};
 
 /// COM_QUERY.
 const QUERY: u8 = 3;
 /// COM_QUIT, in its frame: the last word on a connection.
 pub const QUIT: &[u8] = &[1, 0, 0, 0, 1];
-/// Bytes of a column's name, as most have them.
-const NAME: usize = 24;
 /// Rows of one answer that are kept. A process list may be long; nothing else is.
 const MAX_ROWS: usize = 100_000;
 
@@ -36,8 +32,8 @@ enum Stage {
     Silent,
     /// The answer begins.
     Asked,
-    /// So many columns are still to be named.
-    Columns(usize, Texts),
+    /// The answer has so many columns.
+    Counted(usize),
     /// Rows, under these names.
     Rows(Arc<Texts>, Vec<Row>),
 }
@@ -84,25 +80,18 @@ impl Client {
         account: &Account,
     ) -> Result<Option<Event>, Failure> {
         let mut frames = Frames::new(heard);
-        // Where the columns of an answer begin.
-        let mut begin = None;
         let event = loop {
-            if let Stage::Columns(count, names) = &self.stage
-                && names.is_empty()
-            {
-                begin = Some(frames.taken());
-                self.skip_known(&mut frames, *count);
+            if let Stage::Counted(count) = self.stage {
+                let Some(names) = columns::read(&mut frames, count, &mut self.number)? else {
+                    break None;
+                };
+                self.stage = Stage::Rows(names, Vec::new());
             }
-            let was_in_columns = matches!(self.stage, Stage::Columns(..));
             let Some(packet) = frames.next(&mut self.number)? else {
                 break None;
             };
             if let Some(event) = self.take(packet, account)? {
                 break Some(event);
-            }
-            if let (true, Stage::Rows(names, _), Some(begin)) = (was_in_columns, &self.stage, begin)
-            {
-                Columns::keep(frames.since(begin), names, self.number);
             }
         };
         let taken = frames.taken();
@@ -110,22 +99,7 @@ impl Client {
         Ok(event)
     }
 
-    /// Columns that were read before need not be read again.
-    fn skip_known(&mut self, frames: &mut Frames<'_>, count: usize) {
-        if let Some(columns) = Columns::known(frames.rest(), count) {
-            frames.skip(columns.length());
-            self.number = columns.next();
-            self.stage = Stage::Rows(Arc::clone(columns.names()), Vec::new());
-        }
-    }
-
     fn take(&mut self, packet: &[u8], account: &Account) -> Result<Option<Event>, Failure> {
-        // By far the most packets.
-        if let Stage::Columns(left @ 1.., names) = &mut self.stage {
-            names.push(Some(column_name(packet)?));
-            *left -= 1;
-            return Ok(None);
-        }
         match std::mem::replace(&mut self.stage, Stage::Silent) {
             Stage::LoggingIn(login) => self.log_in(login, packet, account),
             // It ends the connection, and says why.
@@ -134,15 +108,7 @@ impl Client {
                 _ => Err(Failure::protocol("it speaks unasked")),
             },
             Stage::Asked => self.begin_answer(packet),
-            Stage::Columns(_, names) => match is_end(packet) {
-                true => {
-                    self.stage = Stage::Rows(names.into(), Vec::new());
-                    Ok(None)
-                }
-                false => Err(Failure::protocol(
-                    "its answer has more columns than it said",
-                )),
-            },
+            Stage::Counted(_) => Err(Failure::protocol("its answer has no columns")),
             Stage::Rows(names, rows) => self.add_row(names, rows, packet),
         }
     }
@@ -175,7 +141,7 @@ impl Client {
             [0xfb, ..] => Err(Failure::protocol("it asks for a local file")),
             _ => {
                 let count = column_count(packet)?;
-                self.stage = Stage::Columns(count, Texts::with_room(count, count * NAME));
+                self.stage = Stage::Counted(count);
                 Ok(None)
             }
         }

@@ -21,7 +21,7 @@ pub struct Refusal {
 }
 
 /// Takes packets off the front of what was heard.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Frames<'a> {
     heard: &'a [u8],
     taken: usize,

@@ -15,8 +15,11 @@ pub struct Row {
 pub struct Texts {
     all: String,
     /// Where each begins and ends.
-    spans: Vec<Option<(usize, usize)>>,
+    spans: Vec<Option<Span>>,
 }
+
+/// From the first byte up to, not including, the last. Four bytes each are enough for any packet.
+type Span = (u32, u32);
 
 /// One replication channel of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +92,13 @@ impl Texts {
 
     /// Adds one; bytes that are no UTF-8 are replaced.
     pub fn push(&mut self, text: Option<&[u8]>) {
-        let begin = self.all.len();
+        let begin = self.end();
         let span = text.map(|text| {
             match str::from_utf8(text) {
                 Ok(text) => self.all.push_str(text),
                 Err(_) => self.all.push_str(&String::from_utf8_lossy(text)),
             }
-            (begin, self.all.len())
+            (begin, self.end())
         });
         self.spans.push(span);
     }
@@ -123,8 +126,8 @@ impl Texts {
     /// The place of the first that is one of these words, whatever the case of its letters.
     fn place_of(&self, words: &[&str]) -> Option<usize> {
         // Nearly all differ in length already.
-        let is_one = |span: &Option<(usize, usize)>| {
-            let length = span.map(|(begin, end)| end - begin);
+        let is_one = |span: &Option<Span>| {
+            let length = span.map(|(begin, end)| (end - begin) as usize);
             words.iter().any(|word| {
                 length == Some(word.len())
                     && self
@@ -135,9 +138,14 @@ impl Texts {
         self.spans.iter().position(is_one)
     }
 
-    fn text(&self, span: Option<(usize, usize)>) -> Option<&str> {
+    /// Where the next one begins.
+    fn end(&self) -> u32 {
+        u32::try_from(self.all.len()).unwrap_or(u32::MAX)
+    }
+
+    fn text(&self, span: Option<Span>) -> Option<&str> {
         let (begin, end) = span?;
-        self.all.get(begin..end)
+        self.all.get(begin as usize..end as usize)
     }
 }
 

@@ -19,7 +19,9 @@ use crate::secret::Secret;
 use crate::tls::{self, Peer};
 
 /// Consul's own headers are a few hundred bytes.
-const MAX_HEADER: usize = 64 * 1024;
+const MAX_HEADER: usize = 16 * 1024;
+/// A connection's buffers, in and out. Zeroed for each one; a quarter of a megabyte is usual.
+const BUFFERS: (usize, usize) = (MAX_HEADER, 4 * 1024);
 
 /// One agent, and the connections to it.
 pub(super) struct Node {
@@ -149,6 +151,8 @@ fn agent(dialer: Dialer) -> Agent {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_response_header_size(MAX_HEADER)
+        .input_buffer_size(BUFFERS.0)
+        .output_buffer_size(BUFFERS.1)
         .max_idle_connections(MAX_AT_ONCE)
         .max_idle_connections_per_host(MAX_AT_ONCE)
         .user_agent(concat!("confd_haproxy/", env!("CARGO_PKG_VERSION")))
