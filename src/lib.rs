@@ -78,6 +78,7 @@ pub mod tables;
 
 // Tools.
 pub mod backoff;
+pub mod clock;
 pub mod limits;
 pub mod moment;
 pub mod random;
