@@ -17,7 +17,7 @@ use std::panic::{self, AssertUnwindSafe};
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use simple_logger::SimpleLogger;
 
-use crate::clock;
+use crate::moment::unix_time;
 
 /// The first part of our modules' paths; the libraries' modules have others.
 const OURS: &str = env!("CARGO_CRATE_NAME");
@@ -117,7 +117,7 @@ impl Log for Logger {
                 }
             }
             Sink::Json { journal } => {
-                let line = json::line(record, &text, clock::unix_seconds());
+                let line = json::line(record, &text, unix_time());
                 let _ = match journal {
                     true => write_line(&mut io::stderr().lock(), &priority(record.level()), &line),
                     false => write_line(&mut io::stdout().lock(), "", &line),

@@ -5,6 +5,7 @@
 //! Owns the numbers and their names. `text` writes them, `file` keeps a file of them, and `pages`
 //! answers requests; the log is `report`'s.
 
+mod families;
 mod file;
 mod names;
 mod pages;
@@ -13,29 +14,31 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-pub use self::file::{keep, write};
-pub use self::pages::answer;
-use self::tag::Tag;
+pub use self::file::{keep, write_once};
+pub use self::pages::Pages;
+use self::tag::Numbers;
 use self::text::Page;
 use crate::backend::Key;
-use crate::clock;
+use crate::moment::unix_time;
 use crate::report::Cycle;
 
 /// The numbers of one process.
 #[derive(Default)]
 pub struct Metrics {
-    numbers: Mutex<Numbers>,
+    tags: Mutex<BTreeMap<String, Arc<TagMetrics>>>,
+    files: Mutex<BTreeMap<String, Passes>>,
+    source_errors: AtomicU64,
 }
 
-/// All that is counted.
-#[derive(Debug, Default)]
-struct Numbers {
-    tags: BTreeMap<String, Tag>,
-    files: BTreeMap<String, Passes>,
-    source_errors: u64,
+/// The numbers of one tag. Only its thread changes them, so that nobody waits for another tag.
+#[derive(Debug)]
+pub struct TagMetrics {
+    kind: &'static str,
+    numbers: Mutex<Numbers>,
 }
 
 /// What a pass of the renderer did for one file.
@@ -59,63 +62,101 @@ struct Passes {
     reload_failures: u64,
 }
 
-/// How a tag is, for somebody who sends clients to it.
+/// How a tag is, for somebody who sends clients to it. One line each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// Its server serves. One line.
+    /// Its server serves.
     Serving(String),
-    /// It does not, or nobody can tell. One line that says why.
+    /// It does not, or nobody can tell.
     NotServing(String),
 }
 
 impl Metrics {
-    /// A tag that will be looked at.
-    pub fn expect(&self, key: &Key) {
-        let tag = key.tag().to_string();
-        self.lock().tags.entry(tag).or_insert_with(|| Tag::new(key));
+    /// The numbers of a tag, which is known from now on.
+    pub fn tag(&self, key: &Key) -> Arc<TagMetrics> {
+        let mut tags = lock(&self.tags);
+        let new = || {
+            Arc::new(TagMetrics {
+                kind: key.kind().word(),
+                numbers: Mutex::new(Numbers::new()),
+            })
+        };
+        Arc::clone(tags.entry(key.tag().to_string()).or_insert_with(new))
     }
 
     /// A file that will be rendered.
     pub fn expect_file(&self, file: &str) {
-        self.lock().files.entry(file.to_owned()).or_default();
-    }
-
-    /// A cycle has ended; the next one is to have ended before `due`.
-    pub fn count_cycle(&self, key: &Key, cycle: Cycle<'_>, due: Instant) {
-        let mut numbers = self.lock();
-        let tag = numbers.tags.entry(key.tag().to_string());
-        tag.or_insert_with(|| Tag::new(key)).count(cycle, due);
+        lock(&self.files).entry(file.to_owned()).or_default();
     }
 
     /// A pass has ended for this file.
     pub fn count_pass(&self, file: &str, pass: Pass) {
-        let mut numbers = self.lock();
-        numbers
-            .files
-            .entry(file.to_owned())
-            .or_default()
-            .count(pass);
+        if let Some(passes) = lock(&self.files).get_mut(file) {
+            passes.count(pass);
+        }
     }
 
     /// The renderer could not read its keys.
     pub fn count_source_error(&self) {
-        self.lock().source_errors += 1;
+        self.source_errors.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How the tag is at `now`; `None` if there is no such tag here.
     pub fn condition(&self, tag: &str, now: Instant) -> Option<Condition> {
-        let numbers = self.lock();
-        numbers.tags.get(tag).map(|found| found.condition(tag, now))
+        let tags = lock(&self.tags);
+        tags.get(tag)
+            .map(|found| lock(&found.numbers).condition(tag, now))
     }
 
     /// All numbers, in the text format of Prometheus.
     pub fn text(&self) -> String {
-        self.lock().text(Instant::now(), clock::unix_seconds())
+        self.text_at(Instant::now(), unix_time())
     }
 
-    /// Every change is made in one go, so a panic elsewhere leaves the numbers whole.
-    fn lock(&self) -> MutexGuard<'_, Numbers> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// `now` and `since` 1970 are the same moment: what is shown is a time of day, but what is kept
+    /// is not, so that a clock that is set moves them all alike.
+    fn text_at(&self, now: Instant, since: Duration) -> String {
+        let mut page = Page::default();
+        let version = env!("CARGO_PKG_VERSION");
+        page.family(&names::BUILD);
+        page.sample(&[("version", version)], 1.0);
+        self.write_tags(now, since, &mut page);
+        self.write_files(&mut page);
+        page.into_text()
+    }
+
+    fn write_files(&self, page: &mut Page) {
+        let files = lock(&self.files);
+        if files.is_empty() {
+            return;
+        }
+        let families: [(_, fn(&Passes) -> u64); 5] = [
+            (&names::RENDERS, |passes| passes.renders),
+            (&names::RENDER_FAILURES, |passes| passes.failures),
+            (&names::SWITCHES, |passes| passes.switches),
+            (&names::RELOADS, |passes| passes.reloads),
+            (&names::RELOAD_FAILURES, |passes| passes.reload_failures),
+        ];
+        for (name, number) in families {
+            page.family(name);
+            for (file, passes) in files.iter() {
+                page.sample(&[("file", file)], number(passes) as f64);
+            }
+        }
+        page.family(&names::SOURCE_ERRORS);
+        page.sample(&[], self.source_errors.load(Ordering::Relaxed) as f64);
+    }
+}
+
+impl TagMetrics {
+    /// A cycle has ended; the next one is to have ended before `due`.
+    pub fn count(&self, cycle: Cycle<'_>, due: Instant) {
+        lock(&self.numbers).count(cycle, due);
+    }
+
+    /// The command that is run after a move has failed.
+    pub fn count_hook_failure(&self) {
+        lock(&self.numbers).hook_failures += 1;
     }
 }
 
@@ -129,35 +170,9 @@ impl Passes {
     }
 }
 
-impl Numbers {
-    /// The page. `now` and `seconds` are the same moment: seconds since 1970 are what is shown, but
-    /// not what is kept, so that a clock that is set moves them all alike.
-    fn text(&self, now: Instant, seconds: f64) -> String {
-        let mut page = Page::default();
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        page.family(&names::BUILD, [(vec![("version", version)], 1.0)]);
-        tag::write(&self.tags, now, seconds, &mut page);
-        self.write_files(&mut page);
-        page.into_text()
-    }
-
-    fn write_files(&self, page: &mut Page) {
-        if self.files.is_empty() {
-            return;
-        }
-        let mut family = |name, number: fn(&Passes) -> u64| {
-            let labels = |file: &String| vec![("file", file.clone())];
-            let samples = self.files.iter();
-            page.family(name, samples.map(|(f, p)| (labels(f), number(p) as f64)));
-        };
-        family(&names::RENDERS, |passes| passes.renders);
-        family(&names::RENDER_FAILURES, |passes| passes.failures);
-        family(&names::SWITCHES, |passes| passes.switches);
-        family(&names::RELOADS, |passes| passes.reloads);
-        family(&names::RELOAD_FAILURES, |passes| passes.reload_failures);
-        let errors = self.source_errors as f64;
-        page.family(&names::SOURCE_ERRORS, [(Vec::new(), errors)]);
-    }
+/// Every change is made in one go, so a panic elsewhere leaves the numbers whole.
+fn lock<T>(numbers: &Mutex<T>) -> MutexGuard<'_, T> {
+    numbers.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl fmt::Debug for Metrics {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use log::Level;
 
 use self::fault::Fault;
-use crate::backend::{Key, TagName};
+use crate::backend::Key;
 use crate::checker::{Degraded, Health};
 use crate::endpoint::Endpoint;
 use crate::outcome::{Outcome, Step, StepResult};
@@ -36,8 +36,6 @@ pub struct Reporter {
 /// A cycle that has ended.
 #[derive(Debug, Clone, Copy)]
 pub struct Cycle<'a> {
-    /// The tag's name.
-    pub tag: &'a TagName,
     /// What it came to.
     pub outcome: &'a Outcome,
     /// How the server that the key named was, if it was looked at.

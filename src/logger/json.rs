@@ -2,20 +2,21 @@
 //! whatever the line carries besides its text.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{Level, Record};
 use serde_json::json;
 
-use crate::clock;
+use crate::moment;
 
 /// The fields that every line has; nothing else has their names.
 const OWN: [&str; 4] = ["time", "level", "tag", "message"];
 
-/// The line, without an end. `text` is the message; `seconds` are those since 1970.
-pub(super) fn line(record: &Record<'_>, text: &str, seconds: f64) -> String {
+/// The line, without an end. `text` is the message; `since` is the time since 1970.
+pub(super) fn line(record: &Record<'_>, text: &str, since: Duration) -> String {
     let mut fields = Fields(String::from("{"));
-    fields.add("time", &json!(clock::rfc3339(seconds)));
+    fields.add("time", &json!(moment::precise(since)));
     fields.add("level", &json!(word(record.level())));
     fields.add("tag", &json!(record.target()));
     fields.add("message", &json!(text));
@@ -96,7 +97,7 @@ mod tests {
             .target("slave3301")
             .key_values(&fields)
             .build();
-        line(&record, text, 1_795_609_800.25)
+        line(&record, text, Duration::from_millis(1_795_609_800_250))
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! is written by a thread of its own, so that a slow disk holds up nobody.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -12,9 +13,9 @@ use crate::stage::{self, Staged, Wanted};
 
 /// The name that log lines carry.
 const TARGET: &str = "metrics";
-/// The least and the most time between two writes: each goes down to the disk, and nobody collects
-/// more often than this.
-const PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+/// The least and the most time between two writes: each goes down to the disk, and collectors come
+/// every 15 s or less often.
+const PAUSE: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(15));
 
 /// Whoever collects is another user.
 const WANTED: Wanted = Wanted {
@@ -35,7 +36,10 @@ pub fn keep(path: PathBuf, metrics: Arc<Metrics>, interval: Duration) -> io::Res
         }
         let mut failing = false;
         loop {
-            failing = tell(&path, write(&path, &metrics), failing);
+            // A panic in here is a bug, and no reason to stop telling how things are.
+            let written = panic::catch_unwind(AssertUnwindSafe(|| write(&path, &metrics)));
+            let written = written.unwrap_or_else(|_| Err("the writer failed".to_owned()));
+            failing = tell(&path, written, failing);
             thread::sleep(pause);
         }
     };
@@ -43,11 +47,13 @@ pub fn keep(path: PathBuf, metrics: Arc<Metrics>, interval: Duration) -> io::Res
     builder.spawn(write_on).map(drop)
 }
 
-/// Writes the file once.
-///
-/// # Errors
-/// One line, with what to do.
-pub fn write(path: &Path, metrics: &Metrics) -> Result<(), String> {
+/// Writes the file once; that it cannot be written is logged.
+pub fn write_once(path: &Path, metrics: &Metrics) {
+    tell(path, write(path, metrics), false);
+}
+
+/// Writes the file. What is wrong is one line, with what to do.
+fn write(path: &Path, metrics: &Metrics) -> Result<(), String> {
     let staged = Staged::write(path, metrics.text(), WANTED);
     let installed = staged.and_then(|staged| staged.install(false));
     installed.map(drop).map_err(|error| error.to_string())

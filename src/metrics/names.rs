@@ -43,10 +43,8 @@ pub(super) const CYCLES: Name = counter(
     "confd_haproxy_cycles_total",
     "Cycles: the key read, its server checked, and what follows from that.",
 );
-pub(super) const CHECKS: Name = counter(
-    "confd_haproxy_checks_total",
-    "Checks of the server in use.",
-);
+pub(super) const CHECKS: Name =
+    counter("confd_haproxy_checks_total", "Checks of the server in use.");
 pub(super) const FAILURES: Name = counter(
     "confd_haproxy_check_failures_total",
     "Checks that found the server in use not well, by reason.",
@@ -62,6 +60,10 @@ pub(super) const REFUSALS: Name = counter(
 pub(super) const STORE_ERRORS: Name = counter(
     "confd_haproxy_store_errors_total",
     "Cycles in which the store could not be read or written.",
+);
+pub(super) const HOOK_FAILURES: Name = counter(
+    "confd_haproxy_hook_failures_total",
+    "Commands of exec= that failed, took too long or were not run.",
 );
 pub(super) const STATE: Name = gauge(
     "confd_haproxy_state",
@@ -112,3 +114,28 @@ pub(super) const SOURCE_ERRORS: Name = counter(
     "confd_haproxy_source_errors_total",
     "Passes of the renderer in which the keys could not be read.",
 );
+
+/// All of them.
+#[cfg(test)]
+pub(super) const ALL: [&Name; 20] = [
+    &BUILD,
+    &CYCLES,
+    &CHECKS,
+    &FAILURES,
+    &MOVES,
+    &REFUSALS,
+    &STORE_ERRORS,
+    &HOOK_FAILURES,
+    &STATE,
+    &SERVER,
+    &LAG,
+    &LAST_CYCLE,
+    &LAST_GOOD,
+    &LAST_MOVE,
+    &RENDERS,
+    &RENDER_FAILURES,
+    &SWITCHES,
+    &RELOADS,
+    &RELOAD_FAILURES,
+    &SOURCE_ERRORS,
+];

@@ -52,6 +52,8 @@ pub enum Refusal {
     LostRace,
     /// The store could not be asked, or did not take the value.
     Store,
+    /// An operator has pinned the tag.
+    Pinned,
     /// It is a dry run.
     DryRun,
 }
@@ -71,16 +73,6 @@ impl MoveReason {
 }
 
 impl Refusal {
-    /// All of them.
-    pub const ALL: [Refusal; 6] = [
-        Refusal::NoCandidate,
-        Refusal::NobodyBetter,
-        Refusal::Unclear,
-        Refusal::LostRace,
-        Refusal::Store,
-        Refusal::DryRun,
-    ];
-
     /// The word for it.
     pub fn word(self) -> &'static str {
         match self {
@@ -89,70 +81,71 @@ impl Refusal {
             Refusal::Unclear => "unclear",
             Refusal::LostRace => "lost_race",
             Refusal::Store => "store",
+            Refusal::Pinned => "pinned",
             Refusal::DryRun => "dry_run",
         }
     }
 }
 
 impl Outcome {
-    /// The move, or that there was none; `None` where there was no reason for one.
-    pub fn step(&self) -> Option<Step<'_>> {
-        let refused = |from, to, reason: &dyn ToString, refusal| {
-            let (reason, result) = (reason.to_string(), StepResult::Refused(refusal));
-            Some(Step {
-                from,
-                to,
-                reason,
-                result,
-            })
-        };
-        match self {
-            Outcome::Moved {
-                from,
-                to,
-                cause,
-                why,
-                dry_run,
-            } => Some(Step {
-                from: from.as_ref(),
-                to: Some(&to.server),
-                reason: why.clone(),
-                result: match (dry_run, from, cause) {
-                    (true, _, _) => StepResult::Refused(Refusal::DryRun),
-                    (false, None, _) => StepResult::Moved(MoveReason::NoServer),
-                    (false, Some(_), Cause::Voluntary) => StepResult::Moved(MoveReason::Degraded),
-                    (false, Some(_), _) => StepResult::Moved(MoveReason::Down),
-                },
-            }),
-            Outcome::NoCandidate { server, why, .. } => {
-                refused(server.as_ref(), None, why, Refusal::NoCandidate)
+    /// Whether the tag was moved, or had a reason to and was not; `None` where it had none.
+    pub fn result(&self) -> Option<StepResult> {
+        let refusal = match self {
+            Outcome::Moved { dry_run: true, .. } => Refusal::DryRun,
+            Outcome::Moved { from, cause, .. } => {
+                return Some(StepResult::Moved(match (from, cause) {
+                    (None, _) => MoveReason::NoServer,
+                    (Some(_), Cause::Voluntary) => MoveReason::Degraded,
+                    (Some(_), Cause::Forced | Cause::Manual | Cause::Unknown) => MoveReason::Down,
+                }));
             }
-            Outcome::Kept { server, health } => {
-                let why = format!("{server} is {health}");
-                match health {
-                    Health::Up { .. } => None,
-                    Health::Degraded(_) => refused(Some(server), None, &why, Refusal::NobodyBetter),
-                    Health::Down(_) | Health::Unknown(_) => {
-                        refused(Some(server), None, &why, Refusal::Unclear)
-                    }
-                }
+            Outcome::NoCandidate { .. } => Refusal::NoCandidate,
+            Outcome::Pinned { .. } => Refusal::Pinned,
+            Outcome::Kept { health, .. } => match health {
+                Health::Up { .. } => return None,
+                Health::Degraded(_) => Refusal::NobodyBetter,
+                Health::Down(_) | Health::Unknown(_) => Refusal::Unclear,
+            },
+            Outcome::Blind { health, .. } if health.serves() => return None,
+            Outcome::Blind { .. } | Outcome::StoreFailed { .. } => Refusal::Store,
+            Outcome::LostRace { .. } => Refusal::LostRace,
+            Outcome::Falling { .. } | Outcome::PortChanged { .. } => return None,
+        };
+        Some(StepResult::Refused(refusal))
+    }
+
+    /// The same with all that is to be said of it.
+    pub fn step(&self) -> Option<Step<'_>> {
+        let result = self.result()?;
+        let (from, to, reason) = match self {
+            Outcome::Moved { from, to, why, .. } => (from.as_ref(), Some(&to.server), why.clone()),
+            Outcome::NoCandidate { server, why, .. } | Outcome::Pinned { server, why, .. } => {
+                (server.as_ref(), None, why.clone())
+            }
+            Outcome::Kept { server, health } | Outcome::Falling { server, health, .. } => {
+                (Some(server), None, format!("{server} is {health}"))
             }
             Outcome::Blind {
                 server,
                 health,
                 error,
-            } if !health.serves() => refused(Some(server), None, error, Refusal::Store),
-            Outcome::StoreFailed { server, error } => {
-                refused(None, server.as_ref(), error, Refusal::Store)
-            }
-            Outcome::LostRace { wanted } => refused(
+            } => (
+                Some(server),
                 None,
-                Some(wanted),
-                &"another checker was quicker",
-                Refusal::LostRace,
+                format!("{server} is {health}, and {error}"),
             ),
-            Outcome::Blind { .. } | Outcome::Falling { .. } | Outcome::PortChanged { .. } => None,
-        }
+            Outcome::StoreFailed { server, error } => (None, server.as_ref(), error.to_string()),
+            Outcome::LostRace { wanted } => {
+                (None, Some(wanted), "another checker was quicker".to_owned())
+            }
+            Outcome::PortChanged { .. } => return None,
+        };
+        Some(Step {
+            from,
+            to,
+            reason,
+            result,
+        })
     }
 
     /// The server that the key named at the start of the cycle, or that none was; `None` where the
@@ -164,7 +157,9 @@ impl Outcome {
             | Outcome::Blind { server, .. }
             | Outcome::PortChanged { server, .. } => Some(Some(server)),
             Outcome::Moved { from, .. } => Some(from.as_ref()),
-            Outcome::NoCandidate { server, .. } => Some(server.as_ref()),
+            Outcome::NoCandidate { server, .. } | Outcome::Pinned { server, .. } => {
+                Some(server.as_ref())
+            }
             Outcome::LostRace { .. } | Outcome::StoreFailed { .. } => None,
         }
     }

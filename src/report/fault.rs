@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::checker::Health;
 use crate::endpoint::Endpoint;
-use crate::outcome::{Outcome, StepResult};
+use crate::outcome::Outcome;
 
 /// The fault of a tag's server, if there is one.
 #[derive(Debug, Default)]
@@ -29,16 +29,17 @@ impl Fault {
             Some(Health::Up { .. }) => self.since = None,
             Some(_) => self.begin(started),
             // Nobody was looked at: is that because the key names nobody?
-            None if outcome.step().is_some() => self.begin(started),
+            None if outcome.result().is_some() => self.begin(started),
             None => {}
         }
         let lasted = self
             .since
             .map(|since| ended.saturating_duration_since(since));
-        if let Some(step) = outcome.step()
-            && matches!(step.result, StepResult::Moved(_))
+        if let Outcome::Moved {
+            to, dry_run: false, ..
+        } = outcome
         {
-            self.follow(Some(step.to));
+            self.follow(Some(Some(&to.server)));
         }
         lasted
     }

@@ -62,6 +62,7 @@ fn the_originals_command_line_is_understood() {
         prefix: String::new(),
         token: None,
         level: LevelFilter::Info,
+        watching: Watching::default(),
         warnings: Vec::new(),
     };
     assert_eq!(options, defaults);
