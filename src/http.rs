@@ -29,6 +29,10 @@ const MOST: usize = 64;
 const LIMIT: Duration = Duration::from_secs(5);
 /// The rest after something that the system does not give, such as a descriptor.
 const REST: Duration = Duration::from_millis(100);
+/// What `accept` says when nobody waits.
+const NOBODY: [ErrorKind; 2] = [ErrorKind::WouldBlock, ErrorKind::Interrupted];
+/// What it says when somebody waited and has gone again.
+const GONE: [ErrorKind; 2] = [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset];
 /// How much stack the thread has.
 const STACK: usize = if cfg!(debug_assertions) {
     2 << 20
@@ -57,11 +61,9 @@ pub type Pages = Box<dyn FnMut(&str) -> Answer + Send>;
 pub fn bind(address: SocketAddr) -> Result<TcpListener, String> {
     let listener = TcpListener::bind(address)
         .and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
-    listener.map_err(|error| match error.kind() {
-        ErrorKind::AddrInUse => {
-            format!("cannot listen on {address}: another program does; choose another port")
-        }
-        _ => format!("cannot listen on {address}: {error}"),
+    listener.map_err(|error| match error.kind() == ErrorKind::AddrInUse {
+        true => format!("cannot listen on {address}: another program does; choose another port"),
+        false => format!("cannot listen on {address}: {error}"),
     })
 }
 
@@ -138,12 +140,9 @@ impl Server {
         for _ in 0..MOST {
             let stream = match self.listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(error) => match error.kind() {
-                    ErrorKind::WouldBlock | ErrorKind::Interrupted => return Ok(()),
-                    // It has gone again.
-                    ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset => continue,
-                    _ => return Err(error),
-                },
+                Err(error) if is_one_of(&error, &NOBODY) => return Ok(()),
+                Err(error) if is_one_of(&error, &GONE) => continue,
+                Err(error) => return Err(error),
             };
             stream.set_nonblocking(true)?;
             if self.clients.len() >= MOST {
@@ -153,6 +152,10 @@ impl Server {
         }
         Ok(())
     }
+}
+
+fn is_one_of(error: &io::Error, kinds: &[ErrorKind]) -> bool {
+    kinds.contains(&error.kind())
 }
 
 impl fmt::Debug for Server {

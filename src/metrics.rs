@@ -130,7 +130,8 @@ impl Metrics {
         if files.is_empty() {
             return;
         }
-        let families: [(_, fn(&Passes) -> u64); 5] = [
+        type Number = fn(&Passes) -> u64;
+        let families: [(_, Number); 5] = [
             (&names::RENDERS, |passes| passes.renders),
             (&names::RENDER_FAILURES, |passes| passes.failures),
             (&names::SWITCHES, |passes| passes.switches),

@@ -162,10 +162,10 @@ fn state_word(state: State) -> &'static str {
 /// How the server is that the key names after the cycle. A store that cannot be used says nothing of
 /// it: clients are where they are, and served.
 fn server_state(outcome: &Outcome, state: State) -> State {
-    match outcome {
-        Outcome::Blind { health, .. } => State::of(health),
-        _ => state,
+    if let Outcome::Blind { health, .. } = outcome {
+        return State::of(health);
     }
+    state
 }
 
 fn is_blind(outcome: &Outcome) -> bool {
