@@ -7,6 +7,7 @@
 mod tests;
 
 use std::collections::VecDeque;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -122,7 +123,11 @@ impl Hooks {
     /// Runs what waits until nothing does that could be run.
     fn work(&self) {
         while let Some(job) = self.next() {
-            job.run(self.limit);
+            // Whoever waits for the end of all must not wait for a thread that is no more.
+            let run = AssertUnwindSafe(|| job.run(self.limit));
+            if panic::catch_unwind(run).is_err() {
+                job.fail("it could not be run");
+            }
             let mut queue = self.lock();
             queue.running.retain(|tag| *tag != job.moved.tag);
         }

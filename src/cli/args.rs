@@ -363,6 +363,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+    use crate::logger::Format;
 
     fn read(words: &str) -> Result<Parsed, Error> {
         parse(
@@ -411,6 +412,24 @@ mod tests {
         }
         assert_eq!(args("--dry_run --once").settings, Settings::default());
         assert!(args("--dry_run").dry_run && args("--once").once);
+    }
+
+    #[test]
+    fn what_others_are_to_see_is_off_unless_it_is_asked_for() {
+        assert_eq!(args("--debug").watching, Watching::default());
+        let asked = args("--metrics m.prom --listen 127.0.0.1:9633 --log-format json").watching;
+        assert_eq!(asked.metrics, Some(PathBuf::from("m.prom")));
+        assert_eq!(asked.listen.unwrap().to_string(), "127.0.0.1:9633");
+        assert_eq!(asked.log_format, Format::Json);
+        assert_eq!(
+            problems("--listen 9633 --log-format xml --metrics="),
+            [
+                "--listen: '9633' is not an IP address and a port, such as 127.0.0.1:9633 or \
+                 [::]:9633",
+                "--log-format: 'xml' is not text or json",
+                "--metrics: its value is empty",
+            ]
+        );
     }
 
     #[test]

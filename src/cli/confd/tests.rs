@@ -105,6 +105,22 @@ fn a_switch_is_said_alone_or_with_any_of_gos_booleans() {
 }
 
 #[test]
+fn what_others_are_to_see_is_said_by_a_flag_or_in_the_file() {
+    let toml = "metrics = \"m.prom\"\nlog-format = \"json\"\n";
+    let read = resolve("-listen [::1]:9633", &[], toml).unwrap().watching;
+    assert_eq!(read.metrics, Some(PathBuf::from("m.prom")));
+    assert_eq!(read.listen.unwrap().to_string(), "[::1]:9633");
+    assert_eq!(read.log_format, crate::logger::Format::Json);
+    assert_eq!(
+        problems("-listen here -log-format x", &[], ""),
+        [
+            "-log-format: 'x' is not text or json",
+            "-listen: 'here' is not an IP address and a port, such as 127.0.0.1:9633 or [::]:9633",
+        ]
+    );
+}
+
+#[test]
 fn nodes_and_files_are_repeated_and_nodes_a_comma_list_too() {
     assert_eq!(
         options("-node a:1 -node b:2,c:3").nodes,
