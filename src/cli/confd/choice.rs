@@ -39,6 +39,11 @@ impl Chooser<'_> {
                 .push("backend file reads no file: name one with -file".to_owned());
         }
         let (token, tls) = self.for_the_backend(backend);
+        let watching = self.watching();
+        if mode == Mode::OneTime && watching.listen.is_some() {
+            let warning = "-listen means nothing with -onetime: nobody is listened to";
+            self.warnings.push(warning.to_owned());
+        }
         ConfdOptions {
             backend: backend.unwrap_or(BackendKind::Consul),
             nodes: self.nodes(),
@@ -53,7 +58,7 @@ impl Chooser<'_> {
             prefix: self.text("prefix").unwrap_or_default().to_owned(),
             token,
             level: self.level(),
-            watching: self.watching(),
+            watching,
             warnings: Vec::new(),
         }
     }

@@ -111,6 +111,9 @@ fn what_others_are_to_see_is_said_by_a_flag_or_in_the_file() {
     assert_eq!(read.metrics, Some(PathBuf::from("m.prom")));
     assert_eq!(read.listen.unwrap().to_string(), "[::1]:9633");
     assert_eq!(read.log_format, crate::logger::Format::Json);
+    let once = options("-onetime -listen 127.0.0.1:1");
+    let wanted = "-listen means nothing with -onetime: nobody is listened to";
+    assert_eq!(once.warnings, [wanted]);
     assert_eq!(
         problems("-listen here -log-format x", &[], ""),
         [
