@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::backend::TagName;
 use crate::checker::{Health, Wake};
-use crate::cycle::{self, Tag};
+use crate::cycle::{Report, Tag};
 use crate::hook::{Hooks, Move, OnFailure};
 use crate::metrics::TagMetrics;
 use crate::outcome::{Outcome, State};
@@ -81,7 +81,7 @@ fn watch(plan: &Plan, quiet: bool, progress: &Progress) {
     let mut early = EarlyStart::default();
     loop {
         progress.expect_within(tag.longest_cycle());
-        let report = cycle(&mut tag, &mut reporter, &plan.followers);
+        let report = turn(&mut tag, &mut reporter, &plan.followers);
         let now = Instant::now();
         progress.say(worry(&report.outcome), &report.outcome.brief(name));
         early.judge(&report.outcome);
@@ -92,7 +92,7 @@ fn watch(plan: &Plan, quiet: bool, progress: &Progress) {
 }
 
 /// One cycle, of which everybody is told who follows the tag.
-fn cycle(tag: &mut Tag, reporter: &mut Reporter, followers: &Followers) -> cycle::Report {
+fn turn(tag: &mut Tag, reporter: &mut Reporter, followers: &Followers) -> Report {
     let started = Instant::now();
     let report = tag.run();
     let ended = Instant::now();
@@ -152,14 +152,14 @@ fn worry(outcome: &Outcome) -> Worry {
 fn decide(plan: &Plan) -> State {
     let mut tag = (plan.make)();
     let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), false);
-    for count in 1..=MAX_CYCLES {
-        let report = cycle(&mut tag, &mut reporter, &plan.followers);
+    for cycle in 1..=MAX_CYCLES {
+        let report = turn(&mut tag, &mut reporter, &plan.followers);
         let undecided = match &report.outcome {
             Outcome::Falling { .. } | Outcome::LostRace { .. } => true,
             Outcome::Kept {
                 health: Health::Degraded(_),
                 ..
-            } => count < tag.rise(),
+            } => cycle < tag.rise(),
             Outcome::Kept { .. }
             | Outcome::Moved { .. }
             | Outcome::PortChanged { .. }
