@@ -77,6 +77,9 @@ dist: all $(LICENCES) ## a tarball to unpack anywhere, in target/dist
 	cp -R -P etc confd README.md CHANGELOG.md LICENSE $(LICENCES) target/dist/$(DIST)
 	cp -R packaging/man target/dist/$(DIST)/man
 	cp -R packaging/bash-completion target/dist/$(DIST)/bash-completion
+	mkdir target/dist/$(DIST)/docs target/dist/$(DIST)/monitoring
+	cp docs/metrics.md target/dist/$(DIST)/docs
+	cp packaging/grafana/* packaging/prometheus/* target/dist/$(DIST)/monitoring
 	tar -C target/dist --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner \
 	  --mode=u=rwX,go=rX -cf - $(DIST) | gzip -9n > target/dist/$(DIST).tar.gz
 	rm -rf target/dist/$(DIST)

@@ -75,6 +75,10 @@ done
 for file in "$root"/confd/conf.d.single/*; do
     place 0644 "$file" "$share/doc/confd_haproxy/conf.d.single/${file##*/}"
 done
+place 0644 "$root/docs/metrics.md" "$share/doc/confd_haproxy/docs/metrics.md"
+for file in grafana/confd_haproxy.json prometheus/confd_haproxy.rules.yml; do
+    place 0644 "$root/packaging/$file" "$share/doc/confd_haproxy/$file"
+done
 place 0644 "$root/LICENSE" "$share/licenses/confd_haproxy/LICENSE"
 place 0644 "$LICENCES" "$share/licenses/confd_haproxy/LICENSE.dependencies"
 

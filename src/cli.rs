@@ -9,6 +9,7 @@ mod consul;
 pub mod start;
 
 mod usage;
+mod watching;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -16,6 +17,7 @@ use std::path::Path;
 pub use args::Args;
 pub use confd::{ConfdArgs, ConfdOptions};
 pub use start::Start;
+pub use watching::Watching;
 
 use crate::backend::Kind;
 use crate::error::Error;

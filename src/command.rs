@@ -43,6 +43,29 @@ pub enum CommandResult {
     NotStarted(String),
 }
 
+impl CommandResult {
+    /// What went wrong, in one line with what the command said; `timeout` is what it was given.
+    ///
+    /// # Errors
+    /// That line, unless it exited with 0.
+    pub fn or_failure(self, timeout: Duration) -> Result<(), String> {
+        let said = |output: &str| match output.trim() {
+            "" => String::new(),
+            output => format!(": {output}"),
+        };
+        match self {
+            CommandResult::Success { .. } => Ok(()),
+            CommandResult::Failed { status, output } => Err(format!("{status}{}", said(&output))),
+            CommandResult::TimedOut { output } => Err(format!(
+                "no end after {} s{}",
+                timeout.as_secs(),
+                said(&output)
+            )),
+            CommandResult::NotStarted(error) => Err(error),
+        }
+    }
+}
+
 /// Runs a command line of `/bin/sh` for at most `timeout`, with the variables of `environment`
 /// set, or removed where they have no value, and the rest of ours.
 ///

@@ -6,3 +6,4 @@ pub mod confd;
 pub mod operate;
 pub mod run;
 pub mod status;
+mod watching;

@@ -68,6 +68,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// When the next cycle is due.
     pub next: Instant,
+    /// How the server that the key named was, if it was looked at.
+    pub seen: Option<Health>,
 }
 
 /// What a tag remembers from cycle to cycle.
@@ -79,6 +81,8 @@ struct Memory {
     rise: Rise,
     /// Whether the server in use failed in the last cycle.
     failing: bool,
+    /// How the server in use was in this cycle.
+    seen: Option<Health>,
     store_pause: Backoff,
     store_error: Option<StoreError>,
     /// When the last cycle was that asked for another one at once.
@@ -104,6 +108,7 @@ impl Tag {
             fall: Fall::new(policy.fall),
             rise: Rise::new(policy.rise),
             failing: false,
+            seen: None,
             store_pause: Backoff::new(FIRST_PAUSE, LONGEST_PAUSE),
             store_error: None,
             hurried_at: None,
@@ -127,6 +132,7 @@ impl Tag {
         Report {
             next: self.next(&outcome, started),
             outcome,
+            seen: self.memory.seen.take(),
         }
     }
 
@@ -209,7 +215,9 @@ impl Tag {
         {
             return Err(error.clone());
         }
+        let since = Instant::now();
         let answer = self.store.read(&self.key);
+        self.took(since, format_args!("reading {}", self.key));
         match &answer {
             Ok(_) => self.memory.store_pause.succeeded(),
             Err(_) => self.memory.store_pause.failed(now, random()),
@@ -268,8 +276,11 @@ impl Tag {
     }
 
     fn check(&mut self, server: &Endpoint) -> (Health, Verdict) {
+        let since = Instant::now();
         let health = self.checker.check(server);
+        self.took(since, format_args!("checking {server}, {health}"));
         let health = elect::as_excluded(self.orders.exclude(), server, &health);
+        self.memory.seen = Some(health.clone());
         let verdict = self.memory.fall.observe(&health);
         self.memory.failing = verdict != Verdict::Standing;
         (health, verdict)
@@ -324,7 +335,9 @@ impl Tag {
         if self.policy.dry_run {
             return Ok(best);
         }
+        let since = Instant::now();
         let health = self.checker.prepare(&best);
+        self.took(since, format_args!("preparing {}, {health}", best.server));
         let serves = health.serves();
         let best = Candidate { health, ..best };
         if serves { Ok(best) } else { Err(best) }
@@ -373,10 +386,13 @@ impl Tag {
 
     /// Whoever is being left is no candidate, whatever the checker says.
     fn survey(&mut self, current: Option<&Endpoint>) -> Survey {
+        let since = Instant::now();
         let mut survey = self.checker.survey(current);
         survey
             .candidates
             .retain(|candidate| Some(&candidate.server) != current);
+        let count = survey.candidates.len();
+        self.took(since, format_args!("asking all others, {count}"));
         survey
     }
 
@@ -429,7 +445,10 @@ impl Tag {
         if self.policy.dry_run {
             return None;
         }
-        match self.store.write(&self.key, backend, cause, expected) {
+        let since = Instant::now();
+        let swap = self.store.write(&self.key, backend, cause, expected);
+        self.took(since, format_args!("writing {}", self.key));
+        match swap {
             Ok(Swap::Stored) => {
                 self.memory.follow(backend);
                 None
@@ -442,6 +461,12 @@ impl Tag {
                 error,
             }),
         }
+    }
+
+    /// Says with --debug what a step took.
+    fn took(&self, since: Instant, step: fmt::Arguments<'_>) {
+        let (tag, time) = (self.key.tag().as_str(), since.elapsed());
+        log::debug!(target: tag, "{step}: {:.1} ms", time.as_secs_f64() * 1000.0);
     }
 
     /// When to look again: at once after a move (to see the new server well) and after a lost race,

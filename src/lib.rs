@@ -21,6 +21,8 @@
 //!   nothing.
 //! - Only `main` prints errors and exits; only `config` and `cli` know the conf file and the
 //!   options; only `logger` knows what a log line looks like; only `commands` knows all rooms.
+//! - `metrics` only counts what `watch` and `renderer` tell it, and `hook` runs what they ask for; nobody
+//!   waits for either. `http` knows no page, and pages know no socket.
 //! - A work says only to `progress` how it gets on; only `watchdog` tells the service manager.
 //! - There is no async runtime, no global state but the logger, and no `unsafe`.
 //!
@@ -45,6 +47,8 @@ pub mod overrides;
 pub mod secret;
 
 // One tag for ever, and many.
+pub mod hook;
+pub mod metrics;
 pub mod progress;
 pub mod report;
 pub mod status;
@@ -78,6 +82,7 @@ pub mod tables;
 
 // Tools.
 pub mod backoff;
+pub mod http;
 pub mod limits;
 pub mod moment;
 pub mod random;

@@ -1,7 +1,10 @@
-//! Where log lines go: to the terminal with a time, or to the journal with a priority.
+//! Where log lines go: to the terminal with a time, or to the journal with a priority; as text, or for
+//! collectors as JSON.
 //!
 //! A line that cannot be written is dropped: a full disk or a closed pipe must not end a checker.
 //! Servers' text may be in a message, so control characters never get out as they are.
+
+mod json;
 
 use std::cell::Cell;
 use std::env;
@@ -14,6 +17,8 @@ use std::panic::{self, AssertUnwindSafe};
 use log::{Level, LevelFilter, Log, Metadata, Record, SetLoggerError};
 use simple_logger::SimpleLogger;
 
+use crate::moment::unix_time;
+
 /// The first part of our modules' paths; the libraries' modules have others.
 const OURS: &str = env!("CARGO_CRATE_NAME");
 
@@ -22,15 +27,26 @@ thread_local! {
     static WRITING: Cell<bool> = const { Cell::new(false) };
 }
 
+/// What lines look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For collectors: one JSON object a line.
+    Json,
+}
+
 /// Installs the logger: our lines from `level` up, and the libraries' from `warn` up. `journal`
-/// leaves the time to the journal.
+/// leaves the time to the journal, where lines are text.
 ///
 /// # Errors
 /// If there already is a logger.
-pub fn init(level: LevelFilter, journal: bool) -> Result<(), SetLoggerError> {
-    let sink = match journal {
-        true => Sink::Journal,
-        false => Sink::terminal(),
+pub fn init(level: LevelFilter, journal: bool, format: Format) -> Result<(), SetLoggerError> {
+    let sink = match (format, journal) {
+        (Format::Json, journal) => Sink::Json { journal },
+        (Format::Text, true) => Sink::Journal,
+        (Format::Text, false) => Sink::terminal(),
     };
     log::set_boxed_logger(Box::new(Logger { level, sink }))?;
     log::set_max_level(level);
@@ -77,6 +93,8 @@ enum Sink {
     },
     /// Lines on stderr, which systemd hands to the journal.
     Journal,
+    /// Objects on stdout, or for the journal with a priority on stderr.
+    Json { journal: bool },
 }
 
 impl Log for Logger {
@@ -97,6 +115,13 @@ impl Log for Logger {
                 if !write_terminal(local, record, &text) {
                     write_terminal(utc, record, &text);
                 }
+            }
+            Sink::Json { journal } => {
+                let line = json::line(record, &text, unix_time());
+                let _ = match journal {
+                    true => write_line(&mut io::stderr().lock(), &priority(record.level()), &line),
+                    false => write_line(&mut io::stdout().lock(), "", &line),
+                };
             }
         }
     }
@@ -164,16 +189,25 @@ fn write_terminal(logger: &SimpleLogger, record: &Record<'_>, text: &str) -> boo
     asked.get()
 }
 
-/// One write for one line, so that lines of two threads do not mix.
 fn write_journal(out: &mut impl Write, record: &Record<'_>, text: &str) -> io::Result<()> {
-    let priority = match record.level() {
+    let line = format!("{}: {text}", record.target());
+    write_line(out, &priority(record.level()), &line)
+}
+
+/// One write for one line, so that lines of two threads do not mix.
+fn write_line(out: &mut impl Write, before: &str, line: &str) -> io::Result<()> {
+    out.write_all(format!("{before}{line}\n").as_bytes())
+}
+
+/// What systemd reads of a line's importance, and takes off it.
+fn priority(level: Level) -> String {
+    let priority = match level {
         Level::Error => 3,
         Level::Warn => 4,
         Level::Info => 6,
         Level::Debug | Level::Trace => 7,
     };
-    let line = format!("<{priority}>{}: {text}\n", record.target());
-    out.write_all(line.as_bytes())
+    format!("<{priority}>")
 }
 
 /// One line without control characters: line ends become blanks, the others are escaped, as are
@@ -338,6 +372,15 @@ mod tests {
     }
 
     #[test]
+    fn json_in_the_journal_has_a_priority_before_it() {
+        let output = child("json").output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.starts_with("<4>{\"time\":\"20"), "{text}");
+        let end = "\"message\":\"moved \\\\u{1b}\",\"to\":\"10.0.0.1:1\"}\n";
+        assert!(text.ends_with(end), "{text}");
+    }
+
+    #[test]
     fn a_closed_pipe_loses_lines_and_nothing_else() {
         let mut child = child("closed_pipe")
             .stdout(Stdio::piped())
@@ -360,12 +403,16 @@ mod tests {
             Ok("is_journal") => println!("journal={}", is_journal()),
             Ok("complain") => complain("no such file\nno tag"),
             Ok("terminal") => {
-                init(LevelFilter::Info, false).unwrap();
+                init(LevelFilter::Info, false, Format::Text).unwrap();
                 log::info!(target: "slave3301", "slave3301 in consul is ok");
                 log::debug!(target: "slave3301", "not shown");
             }
+            Ok("json") => {
+                init(LevelFilter::Info, true, Format::Json).unwrap();
+                log::warn!(target: "slave3301", to = "10.0.0.1:1"; "moved\n\u{1b}");
+            }
             Ok("closed_pipe") => {
-                init(LevelFilter::Info, false).unwrap();
+                init(LevelFilter::Info, false, Format::Text).unwrap();
                 while writeln!(io::stdout(), "until the pipe is closed").is_ok() {}
                 for _ in 0..1000 {
                     log::info!(target: "slave3301", "lost");

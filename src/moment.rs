@@ -1,5 +1,8 @@
 //! Moments as people and programs write them: `2026-11-25T12:30:00Z` (RFC 3339, always in UTC), and
-//! spans of time as `90s`, `30m`, `2h` or `1d`. Pure, but for `now`.
+//! spans of time as `90s`, `30m`, `2h` or `1d`. Pure, but for `now` and `unix_time`.
+//!
+//! Whoever reads the time of day here only shows it, or compares it with what people wrote:
+//! intervals and limits go by the monotonic clock.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,8 +19,7 @@ pub struct Moment(pub u64);
 impl Moment {
     /// Now, as this host's clock has it.
     pub fn now() -> Moment {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Moment(since.unwrap_or_default().as_secs())
+        Moment(unix_time().as_secs())
     }
 
     /// So much later.
@@ -25,6 +27,19 @@ impl Moment {
     pub fn after(self, span: Duration) -> Moment {
         Moment(self.0.saturating_add(span.as_secs()))
     }
+}
+
+/// The time since 1970, as this host's clock has it; none before that.
+pub fn unix_time() -> Duration {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default()
+}
+
+/// A time since 1970, to the millisecond: `2026-11-25T12:30:00.250Z`.
+pub fn precise(since: Duration) -> String {
+    let moment = Moment(since.as_secs()).to_string();
+    let start = moment.trim_end_matches('Z');
+    format!("{start}.{:03}Z", since.subsec_millis())
 }
 
 /// Reads a span of time: a whole number and `s`, `m`, `h` or `d`.
@@ -133,6 +148,24 @@ mod tests {
         for (seconds, text) in cases {
             assert_eq!(Moment(seconds).to_string(), text);
             assert_eq!(text.parse(), Ok(Moment(seconds)));
+        }
+    }
+
+    #[test]
+    fn a_log_line_has_milliseconds() {
+        let cases = [
+            (Duration::ZERO, "1970-01-01T00:00:00.000Z"),
+            (
+                Duration::from_millis(1_795_609_800_250),
+                "2026-11-25T12:30:00.250Z",
+            ),
+            (
+                Duration::from_micros(1_795_609_800_001_999),
+                "2026-11-25T12:30:00.001Z",
+            ),
+        ];
+        for (since, wanted) in cases {
+            assert_eq!(precise(since), wanted);
         }
     }
 

@@ -1,7 +1,11 @@
 //! What a cycle came to, and the one line that says so. Owns the wording of the log; the
 //! original's phrases stand at the beginning of the lines that the original had.
 
+mod step;
+
 use log::Level;
+
+pub use self::step::{MoveReason, Refusal, Step, StepResult};
 
 use crate::backend::{Cause, Key, Kind, TagName};
 use crate::checker::{Candidate, Degraded, Health, Survey};

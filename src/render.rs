@@ -18,7 +18,7 @@ use log::Level;
 
 use crate::backend::Cause;
 use crate::backoff::Backoff;
-use crate::command::{self, CommandResult};
+use crate::command;
 use crate::notify;
 use crate::random::random;
 use crate::render::entries::{Checked, Entries};
@@ -75,6 +75,10 @@ pub struct Report {
     pub failed: bool,
     /// When something that is still to be done should be tried.
     pub again_at: Option<Instant>,
+    /// How many servers HAProxy was moved to without a reload.
+    pub switched: u64,
+    /// Whether a reload was tried, and whether it worked.
+    pub reload: Option<bool>,
 }
 
 impl Renderer {
@@ -266,7 +270,7 @@ impl Renderer {
         };
         match steering.switch(current, text, causes) {
             Steered::Moved(lines) => {
-                report.say_all(Level::Warn, lines);
+                report.moved(lines);
                 true
             }
             Steered::Alike => false,
@@ -294,7 +298,7 @@ impl Renderer {
         match steering.mend(text, &BTreeMap::new()) {
             Ok(lines) => {
                 let said = |line| format!("{line}; it was not what the file says");
-                report.say_all(Level::Warn, lines.into_iter().map(said));
+                report.moved(lines.into_iter().map(said));
             }
             Err(problem) => {
                 report.fail(format!("haproxy is not what its file says: {problem}"));
@@ -321,7 +325,7 @@ impl Renderer {
             }
         };
         let moved = !lines.is_empty();
-        report.say_all(Level::Warn, lines);
+        report.moved(lines);
         moved
     }
 
@@ -405,7 +409,9 @@ impl Renderer {
             return report.again(now + pause);
         }
         self.reloaded_at = Some(now);
-        match run(reload, self.resource.reload_cmd_timeout) {
+        let done = run(reload, self.resource.reload_cmd_timeout);
+        report.reload = Some(done.is_ok());
+        match done {
             Ok(()) => {
                 self.reload_pause.succeeded();
                 self.state.reload_pending = false;
@@ -448,6 +454,13 @@ impl Report {
         self.lines.push((level, line));
     }
 
+    /// HAProxy was moved: a line for each server.
+    fn moved(&mut self, lines: impl IntoIterator<Item = String>) {
+        let before = self.lines.len();
+        self.say_all(Level::Warn, lines);
+        self.switched += (self.lines.len() - before) as u64;
+    }
+
     fn say_all(&mut self, level: Level, lines: impl IntoIterator<Item = String>) {
         for line in lines {
             self.say(level, line);
@@ -468,22 +481,9 @@ impl Report {
 /// Runs a command of the resource, without our secrets in its environment, and without what
 /// systemd wants to know of us: a HAProxy that is started would answer it.
 fn run(line: &str, timeout: Duration) -> Result<(), String> {
-    let said = |output: &str| match output.trim() {
-        "" => String::new(),
-        output => format!(": {output}"),
-    };
     let ours = notify::VARIABLES.into_iter().chain(["CONSUL_HTTP_TOKEN"]);
     let without: Vec<(&str, Option<&str>)> = ours.map(|name| (name, None)).collect();
-    match command::run(line, timeout, &without) {
-        CommandResult::Success { .. } => Ok(()),
-        CommandResult::Failed { status, output } => Err(format!("{status}{}", said(&output))),
-        CommandResult::TimedOut { output } => Err(format!(
-            "no end after {} s{}",
-            timeout.as_secs(),
-            said(&output)
-        )),
-        CommandResult::NotStarted(error) => Err(error),
-    }
+    command::run(line, timeout, &without).or_failure(timeout)
 }
 
 #[cfg(test)]

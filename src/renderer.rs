@@ -1,11 +1,13 @@
 //! Runs resources against a source: once, at intervals, or whenever something changes.
 
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use log::Level;
 
 use crate::backoff::Backoff;
+use crate::metrics::{Metrics, Pass};
 use crate::progress::{Progress, Worry};
 use crate::random::random;
 use crate::render::{Renderer, Report, TARGET};
@@ -35,6 +37,7 @@ pub struct Job {
     source: Box<dyn Source>,
     renderers: Vec<Renderer>,
     trouble: Option<(String, Instant)>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Job {
@@ -44,7 +47,20 @@ impl Job {
             source,
             renderers,
             trouble: None,
+            metrics: None,
         }
+    }
+
+    /// The same, counted.
+    #[must_use]
+    pub fn counted(mut self, metrics: Option<Arc<Metrics>>) -> Job {
+        if let Some(metrics) = &metrics {
+            for renderer in &self.renderers {
+                metrics.expect_file(&file(renderer));
+            }
+        }
+        self.metrics = metrics;
+        self
     }
 
     /// One pass of every resource. Returns whether all went well.
@@ -100,7 +116,13 @@ impl Job {
     }
 
     fn read(&mut self) -> Result<Snapshot, SourceError> {
+        let started = Instant::now();
         let read = self.source.read();
+        let time = started.elapsed().as_secs_f64() * 1000.0;
+        log::debug!(target: TARGET, "reading {}: {time:.1} ms", self.source.name());
+        if let (Some(metrics), Err(_)) = (&self.metrics, &read) {
+            metrics.count_source_error();
+        }
         match &read {
             Err(error) => self.tell(&error.to_string()),
             Ok(_) if self.trouble.take().is_some() => {
@@ -114,9 +136,19 @@ impl Job {
     /// Every resource in turn. Without an answer of the source, what is left to do from earlier
     /// passes is done.
     fn bring_about(&mut self, read: &Result<Snapshot, SourceError>) -> Vec<Report> {
-        let pass = |renderer: &mut Renderer| match read {
-            Ok(snapshot) => renderer.pass(snapshot, Instant::now()),
-            Err(_) => renderer.catch_up(Instant::now()),
+        let metrics = self.metrics.as_deref();
+        let pass = |renderer: &mut Renderer| {
+            let started = Instant::now();
+            let report = match read {
+                Ok(snapshot) => renderer.pass(snapshot, started),
+                Err(_) => renderer.catch_up(started),
+            };
+            let (file, time) = (file(renderer), started.elapsed().as_secs_f64() * 1000.0);
+            log::debug!(target: TARGET, "a pass over {file}: {time:.1} ms");
+            if let Some(metrics) = metrics {
+                metrics.count_pass(&file, counted(&report));
+            }
+            report
         };
         self.renderers.iter_mut().map(pass).collect()
     }
@@ -164,6 +196,19 @@ impl Job {
             self.trouble = Some((trouble.to_owned(), Instant::now()));
         }
         log::log!(target: TARGET, level, "{trouble}; the files stay as they are");
+    }
+}
+
+/// The file that it writes, as the resource names it.
+fn file(renderer: &Renderer) -> String {
+    renderer.resource().dest.display().to_string()
+}
+
+fn counted(report: &Report) -> Pass {
+    Pass {
+        failed: report.failed,
+        switched: report.switched,
+        reload: report.reload,
     }
 }
 

@@ -1,15 +1,20 @@
 //! When an outcome is worth a line. In the foreground each cycle says what it did, as the original
 //! does, but that nobody can take over is said less and less often; in the journal, which keeps
-//! everything, only what changed is said, and once a minute the rest.
+//! everything, only what changed is said, and once a minute the rest. A move, and that there was none
+//! where there was a reason for one, is said with how long the fault has lasted.
+
+mod fault;
 
 use std::mem::{Discriminant, discriminant};
 use std::time::{Duration, Instant};
 
 use log::Level;
 
+use self::fault::Fault;
 use crate::backend::Key;
 use crate::checker::{Degraded, Health};
-use crate::outcome::Outcome;
+use crate::endpoint::Endpoint;
+use crate::outcome::{Outcome, Step, StepResult};
 
 /// How often an unchanged state is said again where it is not said each time.
 const REMINDER: Duration = Duration::from_secs(60);
@@ -25,6 +30,20 @@ pub struct Reporter {
     store: &'static str,
     quiet: bool,
     last: Option<Said>,
+    fault: Fault,
+}
+
+/// A cycle that has ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Cycle<'a> {
+    /// What it came to.
+    pub outcome: &'a Outcome,
+    /// How the server that the key named was, if it was looked at.
+    pub seen: Option<&'a Health>,
+    /// When it started.
+    pub started: Instant,
+    /// When it ended.
+    pub ended: Instant,
 }
 
 /// What was said last.
@@ -53,18 +72,27 @@ impl Reporter {
             store,
             quiet,
             last: None,
+            fault: Fault::default(),
         }
     }
 
-    /// Logs the outcome of a cycle that ended at `now`, if it is to be logged.
-    pub fn report(&mut self, outcome: &Outcome, now: Instant) {
+    /// Logs what a cycle came to, if that is to be logged.
+    pub fn report(&mut self, cycle: Cycle<'_>) {
+        let Cycle { outcome, seen, .. } = cycle;
+        let lasted = self
+            .fault
+            .observe(outcome, seen, cycle.started, cycle.ended);
         let (level, line) = outcome.line(&self.key, self.store);
-        let level = if self.is_worth_a_line(outcome, now) {
+        let level = if self.is_worth_a_line(outcome, cycle.ended) {
             level
         } else {
             Level::Debug
         };
-        log::log!(target: self.key.tag().as_str(), level, "{line}");
+        let tag = self.key.tag().as_str();
+        match outcome.step() {
+            Some(step) => say(tag, level, &line, &step, lasted),
+            None => log::log!(target: tag, level, "{line}"),
+        }
     }
 
     fn is_worth_a_line(&mut self, outcome: &Outcome, now: Instant) -> bool {
@@ -90,6 +118,34 @@ impl Reporter {
             pause,
         });
         true
+    }
+}
+
+/// A line with what a collector wants to have in fields of their own.
+fn say(tag: &str, level: Level, line: &str, step: &Step<'_>, lasted: Option<Duration>) {
+    let place = |server: Option<&Endpoint>| server.map(ToString::to_string);
+    let (from, to) = (place(step.from), place(step.to));
+    let end = lasted.map_or_else(String::new, |time| match step.result {
+        StepResult::Moved(_) => format!("; the fault lasted {}", seconds(time)),
+        StepResult::Refused(_) => format!("; the fault has lasted {}", seconds(time)),
+    });
+    let lasted_ms = lasted.and_then(|time| u64::try_from(time.as_millis()).ok());
+    log::log!(
+        target: tag,
+        level,
+        from = from.as_deref(),
+        to = to.as_deref(),
+        reason = step.reason.as_str(),
+        lasted_ms = lasted_ms;
+        "{line}{end}"
+    );
+}
+
+/// As exact as is of use: `0.02 s`, `75 s`.
+fn seconds(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.2} s", time.as_secs_f64()),
+        seconds => format!("{seconds} s"),
     }
 }
 

@@ -2,15 +2,18 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::backend::TagName;
 use crate::checker::{Health, Wake};
-use crate::cycle::Tag;
+use crate::cycle::{Report, Tag};
+use crate::hook::{Hooks, Move, OnFailure};
+use crate::metrics::TagMetrics;
 use crate::outcome::{Outcome, State};
 use crate::progress::{Progress, Worry};
-use crate::report::Reporter;
+use crate::report::{Cycle, Reporter};
 use crate::supervisor::{STACK, Work};
 
 /// The first pause before an early start that followed another one in vain.
@@ -27,6 +30,17 @@ pub struct Plan {
     pub name: TagName,
     /// Makes it.
     pub make: MakeTag,
+    /// Who is told what becomes of it.
+    pub followers: Followers,
+}
+
+/// Who is told of a tag's cycles, besides the log.
+#[derive(Debug, Clone, Default)]
+pub struct Followers {
+    /// Its numbers, if anybody wants them.
+    pub metrics: Option<Arc<TagMetrics>>,
+    /// The command that is run after a move, and what runs it.
+    pub hook: Option<(String, Arc<Hooks>)>,
 }
 
 impl Plan {
@@ -35,7 +49,7 @@ impl Plan {
         Work {
             name: self.name.to_string(),
             stack: STACK,
-            run: Box::new(move |progress| watch((self.make)(), quiet, progress)),
+            run: Box::new(move |progress| watch(&self, quiet, progress)),
         }
     }
 }
@@ -61,20 +75,66 @@ pub fn once(plans: Vec<Plan>) -> io::Result<State> {
 }
 
 /// One cycle after the other.
-fn watch(mut tag: Tag, quiet: bool, progress: &Progress) {
-    let name = tag.key().tag().clone();
+fn watch(plan: &Plan, quiet: bool, progress: &Progress) {
+    let (mut tag, name) = ((plan.make)(), &plan.name);
     let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), quiet);
     let mut early = EarlyStart::default();
     loop {
         progress.expect_within(tag.longest_cycle());
-        let report = tag.run();
+        let report = turn(&mut tag, &mut reporter, &plan.followers);
         let now = Instant::now();
-        reporter.report(&report.outcome, now);
-        progress.say(worry(&report.outcome), &report.outcome.brief(&name));
+        progress.say(worry(&report.outcome), &report.outcome.brief(name));
         early.judge(&report.outcome);
         progress.expect_within(report.next.saturating_duration_since(now));
         let wake = tag.wait(report.next);
         thread::sleep(early.pause(wake, report.next.saturating_duration_since(Instant::now())));
+    }
+}
+
+/// One cycle, of which everybody is told who follows the tag.
+fn turn(tag: &mut Tag, reporter: &mut Reporter, followers: &Followers) -> Report {
+    let started = Instant::now();
+    let report = tag.run();
+    let ended = Instant::now();
+    let cycle = Cycle {
+        outcome: &report.outcome,
+        seen: report.seen.as_ref(),
+        started,
+        ended,
+    };
+    reporter.report(cycle);
+    if let Some(metrics) = &followers.metrics {
+        metrics.count(cycle, report.next.max(ended) + tag.longest_cycle());
+    }
+    followers.tell_of_move(tag, &report.outcome);
+    report
+}
+
+impl Followers {
+    fn tell_of_move(&self, tag: &Tag, outcome: &Outcome) {
+        let (
+            Some((line, hooks)),
+            Outcome::Moved {
+                from,
+                to,
+                why,
+                dry_run: false,
+                ..
+            },
+        ) = (&self.hook, outcome)
+        else {
+            return;
+        };
+        let moved = Move {
+            tag: tag.key().tag().to_string(),
+            from: from.as_ref().map(ToString::to_string).unwrap_or_default(),
+            to: to.server.to_string(),
+            reason: why.clone(),
+        };
+        let count = |metrics: Arc<TagMetrics>| -> OnFailure {
+            Arc::new(move || metrics.count_hook_failure())
+        };
+        hooks.run(line, moved, self.metrics.clone().map(count));
     }
 }
 
@@ -93,8 +153,7 @@ fn decide(plan: &Plan) -> State {
     let mut tag = (plan.make)();
     let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), false);
     for cycle in 1..=MAX_CYCLES {
-        let report = tag.run();
-        reporter.report(&report.outcome, Instant::now());
+        let report = turn(&mut tag, &mut reporter, &plan.followers);
         let undecided = match &report.outcome {
             Outcome::Falling { .. } | Outcome::LostRace { .. } => true,
             Outcome::Kept {
@@ -214,7 +273,13 @@ mod tests {
             let store = Arc::clone(&store);
             Tag::new(key.clone(), policy(), checker, store)
         });
-        (Plan { name, make }, receiver)
+        let followers = Followers::default();
+        let plan = Plan {
+            name,
+            make,
+            followers,
+        };
+        (plan, receiver)
     }
 
     #[test]

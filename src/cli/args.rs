@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
+use super::watching::{self, Watching};
 use super::{Command, Operation};
 use crate::backend::Kind;
 use crate::config::Settings;
@@ -16,8 +17,19 @@ use crate::nearest::nearest;
 use crate::secret::Secret;
 
 /// The options of every command here.
-const GENERAL: [&str; 9] = [
-    "conf", "tag", "consul", "token", "once", "dry-run", "debug", "help", "version",
+const GENERAL: [&str; 12] = [
+    "conf",
+    "tag",
+    "consul",
+    "token",
+    "once",
+    "dry-run",
+    "debug",
+    "log-format",
+    "metrics",
+    "listen",
+    "help",
+    "version",
 ];
 
 /// The options of status.
@@ -83,6 +95,8 @@ pub struct Args {
     pub token: Option<Secret>,
     /// `--debug`.
     pub debug: bool,
+    /// `--log-format`, `--metrics` and `--listen`.
+    pub watching: Watching,
     /// `--once`.
     pub once: bool,
     /// `--dry-run`.
@@ -282,6 +296,7 @@ impl Reader {
             "conf" => Some(&mut self.args.conf),
             "store" => Some(&mut self.args.store),
             "confdir" => Some(&mut self.args.confdir),
+            "metrics" => Some(&mut self.args.watching.metrics),
             _ => None,
         };
         if let Some(path) = path {
@@ -297,6 +312,8 @@ impl Reader {
             "haproxy-socket" => self.args.haproxy_sockets.push(value),
             "user" => self.args.user = Some(value),
             "why" => self.args.why = Some(value),
+            "log-format" => self.args.watching.log_format = watching::log_format(&value)?,
+            "listen" => self.args.watching.listen = Some(watching::address(&value)?),
             "until" => self.args.until = Some(span(&value)?),
             "token" => self.args.token = Some(value).filter(|t| !t.is_empty()).map(Secret::new),
             _ => {
@@ -346,6 +363,7 @@ mod tests {
     use std::os::unix::ffi::OsStringExt;
 
     use super::*;
+    use crate::logger::Format;
 
     fn read(words: &str) -> Result<Parsed, Error> {
         parse(
@@ -394,6 +412,24 @@ mod tests {
         }
         assert_eq!(args("--dry_run --once").settings, Settings::default());
         assert!(args("--dry_run").dry_run && args("--once").once);
+    }
+
+    #[test]
+    fn what_others_are_to_see_is_off_unless_it_is_asked_for() {
+        assert_eq!(args("--debug").watching, Watching::default());
+        let asked = args("--metrics m.prom --listen 127.0.0.1:9633 --log-format json").watching;
+        assert_eq!(asked.metrics, Some(PathBuf::from("m.prom")));
+        assert_eq!(asked.listen.unwrap().to_string(), "127.0.0.1:9633");
+        assert_eq!(asked.log_format, Format::Json);
+        assert_eq!(
+            problems("--listen 9633 --log-format xml --metrics="),
+            [
+                "--listen: '9633' is not an IP address and a port, such as 127.0.0.1:9633 or \
+                 [::]:9633",
+                "--log-format: 'xml' is not text or json",
+                "--metrics: its value is empty",
+            ]
+        );
     }
 
     #[test]

@@ -17,6 +17,7 @@ use self::choice::Chooser;
 pub use self::flags::ConfdArgs;
 pub(super) use self::flags::{Parsed, parse};
 use super::start::Environment;
+use super::watching::Watching;
 use crate::error::Error;
 use crate::secret::TokenSource;
 use crate::tls;
@@ -53,6 +54,8 @@ pub struct ConfdOptions {
     pub token: Option<TokenSource>,
     /// What is logged.
     pub level: LevelFilter,
+    /// What the log looks like, and where the numbers go.
+    pub watching: Watching,
     /// What should be logged once the logger stands.
     pub warnings: Vec<String>,
 }

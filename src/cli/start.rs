@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::args::Args;
 use super::consul::{self, token_of};
+use super::watching::Watching;
 use crate::backend::Kind;
 use crate::config::{ConfFile, Tag, Tags};
 use crate::error::Error;
@@ -42,6 +43,8 @@ pub struct Start {
     pub token: Option<TokenSource>,
     /// Log more.
     pub debug: bool,
+    /// What the log looks like, and where the numbers go.
+    pub watching: Watching,
     /// One cycle only.
     pub once: bool,
     /// Write nothing.
@@ -129,6 +132,9 @@ impl Args {
                     .to_owned(),
             );
         }
+        if self.once && self.watching.listen.is_some() {
+            warnings.push("--listen means nothing with --once: nobody is listened to".to_owned());
+        }
         if self.conf.is_some() && self.settings.names_servers() {
             warnings
                 .push("--conf is not read, because the command line names the servers".to_owned());
@@ -139,6 +145,7 @@ impl Args {
             tls,
             token,
             debug: self.debug,
+            watching: self.watching,
             once: self.once,
             dry_run: self.dry_run,
             store: self.store,

@@ -88,6 +88,9 @@ Flags are those of confd v0.16: -x or --x, -x=value or -x value.
   -client-ca-keys FILE, -client-cert FILE, -client-key FILE   for https
   -auth-token TOKEN  Consul's token; shows in ps, better in the environment
   -log-level WORD    debug, info, warn, error (info)
+  -log-format WORD   text, or json for collectors (text; not in confd)
+  -metrics FILE      write numbers for Prometheus (not in confd)
+  -listen IP:PORT    serve them, under /metrics (not in confd)
   -version           the version
   -help              this text
 
@@ -112,9 +115,9 @@ Keeps the Consul key haproxy/mysqlslave/TAG on a live replica.
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing
-  --debug           log more
-  --help            this text
-  --version         the version
+  --debug           log more;  --log-format json  for collectors (text)
+  --metrics FILE    write numbers for Prometheus;  --listen IP:PORT  serve them
+  --help  --version this text; the version
 
 For sections that do not say it themselves:
   --max-lag SEC     how far a replica may be behind (30)
@@ -125,6 +128,7 @@ For sections that do not say it themselves:
   --fallback WORD   without a replica: master, or keep the server (master)
   --replicas LIST   more candidates: host or host:port,...
   --exclude LIST    servers never to use: host or host:port,...
+  --exec COMMAND    run after a move, with TAG, FROM, TO and REASON
   --proxyport PORT  the port of HAProxy, for one tag only (MySQL's port + 10050)
   --tls WORD        off, on, verify-ca or verify: see README (off)
   --ca FILE         the authority of the servers' certificates
@@ -151,8 +155,8 @@ the list that stores and returns a value, until it fails.
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing, flush nothing
-  --verbose         log more; --debug is the same
-  --debug           log more
+  --debug --verbose log more;  --log-format json  for collectors (text)
+  --metrics FILE    write numbers for Prometheus;  --listen IP:PORT  serve them
   --help            this text
   --version         the version
 
@@ -162,6 +166,7 @@ For sections that do not say it themselves:
   --rise N          a server is up after N good checks in a row (2)
   --interval SEC    the pause between two checks (1)
   --exclude LIST    servers never to use: host or host:port,...
+  --exec COMMAND    run after a move, with TAG, FROM, TO and REASON
   --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
 
 environment, if there is no option: CONSUL_HTTP_ADDR,
@@ -187,9 +192,9 @@ most Sentinels name, or without Sentinels the one that others replicate from.
   --token TOKEN     Consul's token; shows in ps, better in the environment
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
   --dry-run         decide and log, write nothing
-  --debug           log more
-  --help            this text
-  --version         the version
+  --debug           log more;  --log-format json  for collectors (text)
+  --metrics FILE    write numbers for Prometheus;  --listen IP:PORT  serve them
+  --help  --version this text; the version
 
 For sections that do not say it themselves:
   --timeout SEC     the time a check may take, as in 0.25 (1)
@@ -197,6 +202,7 @@ For sections that do not say it themselves:
   --rise N          a server is up after N good checks in a row (2)
   --interval SEC    the pause between two checks (1)
   --exclude LIST    servers never to use: host or host:port,...
+  --exec COMMAND    run after a move, with TAG, FROM, TO and REASON
   --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
   --tls WORD --ca FILE                 off, on, verify-ca, verify; authority
   --tls-cert FILE --tls-key FILE       our own certificate
@@ -327,5 +333,6 @@ conf file, and the renderer that moves HAProxy.
 
 The options of checkmysqlslave hold here too:
   --conf --tag --consul --token --once --dry-run --debug --help --version
-  --max-lag --timeout --fall --rise --interval --fallback --replicas --exclude
-  --proxyport --tls --ca --tls-cert --tls-key --get-server-public-key";
+  --log-format --metrics --listen --max-lag --timeout --fall --rise --interval
+  --fallback --replicas --exclude --exec --proxyport --tls --ca --tls-cert
+  --tls-key --get-server-public-key";

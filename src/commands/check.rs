@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use log::{Level, LevelFilter};
 
+use super::watching::Watchers;
 use crate::backend::{Key, Kind};
 use crate::checker::Checker;
 use crate::checker::memcached::{self, MemcachedChecker};
@@ -23,7 +24,7 @@ use crate::store::Store;
 use crate::store::consul::{self, Consul, ConsulAddress, Watched};
 use crate::supervisor::{self, Work};
 use crate::tls;
-use crate::watch::{self, Plan};
+use crate::watch::{self, Followers, Plan};
 
 /// Runs the command to its end, which comes only with `--once`, and gives the exit code.
 ///
@@ -33,15 +34,17 @@ pub fn run(args: Args, kind: Kind) -> Result<u8, Error> {
     let start = args.resolve(&[kind], &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
     let consul = consul(&start, &resolver)?;
+    let watchers = Watchers::new(&start.watching, start.once)?;
     let journal = begin_log(&start);
     let store = store(consul, &start)?;
-    let plans = plans(&start, &store, &resolver, journal)?;
+    let plans = plans(&start, &store, &resolver, journal, &watchers)?;
     if start.once {
-        return watch::once(plans)
-            .map(|state| state.code())
-            .map_err(|e| no_threads(&e));
+        let state = watch::once(plans).map_err(|e| no_threads(&e))?;
+        watchers.finish();
+        return Ok(state.code());
     }
     let works: Vec<Work> = plans.into_iter().map(|plan| plan.work(journal)).collect();
+    watchers.start(interval(&start))?;
     supervisor::run(works, interval(&start), notifier().as_ref())
         .map(|()| 0)
         .map_err(|e| no_threads(&e))
@@ -57,7 +60,7 @@ pub(super) fn begin_log(start: &Start) -> bool {
     };
     let journal = logger::is_journal();
     // Fails only where a logger is installed already, which then serves as well.
-    let _ = logger::init(level, journal);
+    let _ = logger::init(level, journal, start.watching.log_format);
     for warning in &start.warnings {
         log::warn!(target: cli::PROGRAM, "{warning}");
     }
@@ -123,8 +126,12 @@ pub(super) fn plans(
     store: &Arc<dyn Store>,
     resolver: &Resolver,
     journal: bool,
+    watchers: &Watchers,
 ) -> Result<Vec<Plan>, Error> {
-    let plan = |(tag, tls)| plan(tag, tls, start, store, resolver, journal);
+    let plan = |(tag, tls): (config::Tag, _)| {
+        let followers = watchers.of_tag(&key(&tag), tag.common.exec.as_deref());
+        plan(tag, tls, start, store, resolver, journal, followers)
+    };
     Ok(with_tls(start)?.into_iter().map(plan).collect())
 }
 
@@ -194,6 +201,7 @@ fn plan(
     store: &Arc<dyn Store>,
     resolver: &Resolver,
     journal: bool,
+    followers: Followers,
 ) -> Plan {
     let policy = policy(&tag, start.dry_run);
     let (name, key) = (tag.common.name.clone(), key(&tag));
@@ -202,7 +210,11 @@ fn plan(
         let checker = checker(&tag, tls.clone(), &resolver, journal);
         Tag::new(key.clone(), policy.clone(), checker, Arc::clone(&store))
     });
-    Plan { name, make }
+    Plan {
+        name,
+        make,
+        followers,
+    }
 }
 
 fn policy(tag: &config::Tag, dry_run: bool) -> Policy {

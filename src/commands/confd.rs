@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::check;
+use super::watching::Watchers;
 use crate::cli::ConfdArgs;
 use crate::cli::confd::{BackendKind, ConfdOptions, Mode};
 use crate::error::Error;
@@ -23,6 +24,8 @@ use crate::supervisor::{self, Work};
 
 /// The stack of a renderer's thread, in bytes: templates may be nested deeply.
 const STACK: usize = 8 << 20;
+/// How often the numbers of a renderer are written, which change with the keys.
+const INTERVAL: Duration = Duration::from_secs(5);
 
 /// Runs the command to its end, which comes only with `-onetime`, and gives the exit code.
 ///
@@ -31,7 +34,10 @@ const STACK: usize = 8 << 20;
 pub fn run(args: ConfdArgs) -> Result<u8, Error> {
     let options = args.resolve(&|name| env::var(name).ok())?;
     // Fails only where a logger is installed already, which then serves as well.
-    let _ = logger::init(options.level, logger::is_journal());
+    let format = options.watching.log_format;
+    let watchers = Watchers::new(&options.watching, options.mode == Mode::OneTime)?;
+    let metrics = watchers.metrics();
+    let _ = logger::init(options.level, logger::is_journal(), format);
     for warning in &options.warnings {
         log::warn!(target: TARGET, "{warning}");
     }
@@ -41,13 +47,20 @@ pub fn run(args: ConfdArgs) -> Result<u8, Error> {
         keep_stage_file: options.keep_stage_file,
         allow_empty: options.allow_empty,
     };
-    let (mut job, all_good) = job(&options, manner)?;
+    let (job, all_good) = job(&options, manner)?;
+    let mut job = job.counted(metrics.clone());
     log::info!(target: TARGET, "Starting confd");
     let mode = options.mode;
     if mode == Mode::OneTime {
-        return Ok(if job.once() && all_good { 0 } else { 1 });
+        let good = job.once() && all_good;
+        watchers.finish();
+        return Ok(u8::from(!good));
     }
-    let again = move || self::job(&options, manner).map(|(job, _)| Some(job));
+    watchers.start(INTERVAL)?;
+    let again = move || {
+        let (job, _) = self::job(&options, manner)?;
+        Ok(Some(job.counted(metrics.clone())))
+    };
     let works = vec![work(job, Box::new(again), mode)];
     supervisor::run(works, Duration::ZERO, check::notifier().as_ref())
         .map_err(|e| check::no_threads(&e))?;

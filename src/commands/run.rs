@@ -4,6 +4,7 @@ use std::env;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::watching::Watchers;
 use super::{check, confd};
 use crate::backend::Kind;
 use crate::cli::confd::Mode;
@@ -29,15 +30,18 @@ pub fn run(args: Args) -> Result<u8, Error> {
     let start = args.resolve(&Kind::ALL, &|name| env::var(name).ok())?;
     let resolver = Resolver::system();
     let place = place(&start, &resolver)?;
+    let watchers = Watchers::new(&start.watching, start.once)?;
+    let metrics = watchers.metrics();
     let journal = check::begin_log(&start);
     let store = match place {
         Place::Consul(consul) => check::store(consul, &start)?,
         Place::File(store) => Arc::new(store),
     };
-    let plans = check::plans(&start, &store, &resolver, journal)?;
+    let plans = check::plans(&start, &store, &resolver, journal, &watchers)?;
     if start.once {
         let state = watch::once(plans).map_err(|e| check::no_threads(&e))?;
-        let rendered = job(&start, &resolver)?.is_none_or(|mut job| job.once());
+        let rendered = job(&start, &resolver)?.is_none_or(|job| job.counted(metrics).once());
+        watchers.finish();
         return Ok(if rendered {
             state.code()
         } else {
@@ -48,10 +52,15 @@ pub fn run(args: Args) -> Result<u8, Error> {
     let interval = check::interval(&start);
     // Here, so that what is wrong with it is known before anything starts.
     if let Some(first) = job(&start, &resolver)? {
-        let again = Box::new(move || job(&start, &resolver));
+        let first = first.counted(metrics.clone());
+        let again = Box::new(move || {
+            let again = job(&start, &resolver)?;
+            Ok(again.map(|job| job.counted(metrics.clone())))
+        });
         // The first starts at once: the port must not wait for the other starts.
         works.insert(0, confd::work(first, again, Mode::Watch));
     }
+    watchers.start(interval)?;
     supervisor::run(works, interval, check::notifier().as_ref())
         .map(|()| 0)
         .map_err(|e| check::no_threads(&e))

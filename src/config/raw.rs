@@ -48,6 +48,8 @@ pub struct Common {
     pub rules: Rules,
     /// Servers that are never elected.
     pub exclude: Vec<Exclusion>,
+    /// What is run after a move, if anything.
+    pub exec: Option<String>,
 }
 
 impl Common {
@@ -143,6 +145,7 @@ impl<'a> Raw<'a> {
             default_proxy_port: default?,
             rules: settings.rules(),
             exclude: settings.exclude.clone().unwrap_or_default(),
+            exec: settings.exec.clone(),
         })
     }
 

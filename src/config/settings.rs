@@ -23,13 +23,14 @@ pub struct Rules {
 }
 
 /// The keys that every kind of section has.
-const COMMON: [&str; 6] = [
+const COMMON: [&str; 7] = [
     "proxyport",
     "timeout",
     "fall",
     "rise",
     "interval",
     "exclude",
+    "exec",
 ];
 
 /// What was said; `None` where nothing was said.
@@ -44,6 +45,7 @@ pub struct Settings {
     pub(super) fallback: Option<Fallback>,
     pub(super) replicas: Option<Vec<Candidate>>,
     pub(super) exclude: Option<Vec<Exclusion>>,
+    pub(super) exec: Option<String>,
     pub(super) tls: Option<Option<Verify>>,
     pub(super) ca: Option<String>,
     pub(super) tls_cert: Option<String>,
@@ -100,6 +102,7 @@ impl Settings {
             "fallback" => value::fallback(text).map(|v| self.fallback = Some(v)),
             "replicas" => value::list(text, value::candidate).map(|v| self.replicas = Some(v)),
             "exclude" => value::list(text, value::exclusion).map(|v| self.exclude = Some(v)),
+            "exec" => value::command(text).map(|v| self.exec = Some(v)),
             "tls" => tls::word(text).map(|v| self.tls = Some(v)),
             "ca" => keep(&mut self.ca, text),
             "tls_cert" => keep(&mut self.tls_cert, text),
@@ -131,6 +134,7 @@ impl Settings {
             fallback: self.fallback.or(d.fallback),
             replicas: self.replicas.or(d.replicas),
             exclude: self.exclude.or(d.exclude),
+            exec: self.exec.or(d.exec),
             tls: self.tls.or(d.tls),
             ca: self.ca.or(d.ca),
             tls_cert: self.tls_cert.or(d.tls_cert),
@@ -232,6 +236,7 @@ mod tests {
                 "'maybe' is not off, on, verify-ca or verify",
             ),
             ("tls_server_name", "a b", "no blanks"),
+            ("exec", "a\0b", "no control characters"),
             ("get_server_public_key", "1", "'1' is not yes or no"),
             ("server", "a b", "neither an IP address nor a host name"),
             ("sentinel", "10.0.0.1:0", "'0' is not a port"),

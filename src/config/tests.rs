@@ -86,7 +86,8 @@ fn a_section_sets_everything_itself() {
     let text = section(
         "a",
         "proxyport=3307\nmax_lag=5\ntimeout=0.25\nfall=3\nrise=4\ninterval=2\nfallback=keep\n\
-         replicas=10.0.21.7:3302, 10.0.21.8,, 2001:db8::9\nexclude=10.0.21.9,db8:3301\ntls=off\n",
+         replicas=10.0.21.7:3302, 10.0.21.8,, 2001:db8::9\nexclude=10.0.21.9,db8:3301\ntls=off\n\
+         exec=logger -- \"$TAG: $FROM\" ; x='#1'\n",
     );
     let whole = tags(&text).remove(0);
     let (tag, mysql) = (&whole.common, mysql_of(&whole));
@@ -101,6 +102,9 @@ fn a_section_sets_everything_itself() {
         replicas,
         ["10.0.21.7:3302", "10.0.21.8:3301", "[2001:db8::9]:3301"]
     );
+    // As it stands, with what elsewhere would be a comment.
+    let exec = "logger -- \"$TAG: $FROM\" ; x='#1'";
+    assert_eq!(tag.exec.as_deref(), Some(exec));
     let excluded = |server: &str| is_excluded(&tag.exclude, &server.parse().unwrap());
     assert!(excluded("10.0.21.9:1") && excluded("db8:3301") && !excluded("db8:3302"));
 }
@@ -234,6 +238,10 @@ fn a_bad_setting_is_an_error_with_file_and_line() {
             "exclude: 'a_b' is neither an IP address nor a host name",
         ),
         ("tls=yes", "tls: 'yes' is not off, on, verify-ca or verify"),
+        (
+            "exec=a\u{1b}b",
+            "exec: 'a\\u{1b}b': a command has no control characters",
+        ),
     ];
     for (line, wanted) in cases {
         assert_eq!(

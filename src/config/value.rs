@@ -81,6 +81,17 @@ pub(super) fn word(text: &str) -> Result<String, String> {
     }
 }
 
+/// A line for a shell; whether it means anything is the shell's to say.
+pub(super) fn command(text: &str) -> Result<String, String> {
+    match text.chars().any(|c| c.is_control() && c != '\t') {
+        true => Err(format!(
+            "'{}': a command has no control characters",
+            shown(text)
+        )),
+        false => Ok(text.to_owned()),
+    }
+}
+
 /// `host`, `host:port`, an IPv6 address, or one in brackets with or without a port.
 pub(super) fn candidate(text: &str) -> Result<Candidate, String> {
     let bare = text

@@ -16,6 +16,7 @@ mod alone;
 mod cases;
 mod mutate;
 mod replay;
+mod requests;
 mod servers;
 mod store;
 mod texts;

@@ -32,6 +32,11 @@ mod once;
 mod rivals;
 mod store_down;
 
+// What is said of all that, and counted; who asks for it, and who is told.
+mod explained;
+mod listen;
+mod metrics;
+
 // What every tag points at.
 mod status;
 mod status_warnings;

@@ -91,6 +91,14 @@ fn every_command_has_its_link_unit_defaults_and_manual_page() {
     }
     assert!(files.contains("/usr/share/man/man5/confd_haproxy-db.conf.5.gz"));
     assert!(files.contains("/usr/share/bash-completion/completions/confd_haproxy"));
+    for name in [
+        "grafana/confd_haproxy.json",
+        "prometheus/confd_haproxy.rules.yml",
+        "docs/metrics.md",
+    ] {
+        let wanted = format!("/usr/share/doc/confd_haproxy/{name}");
+        assert!(files.contains(&wanted), "{wanted} is not in the package");
+    }
     assert!(!files.iter().any(|file| file.starts_with("/etc/haproxy")));
 }
 

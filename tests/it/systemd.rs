@@ -4,9 +4,12 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use crate::packaging::commands;
 use crate::scene::{Scene, endpoint_of};
 use crate::support::consul::Consul;
+use crate::support::http::{Address, request};
 use crate::support::lab::{Lab, NEW, OLD};
 use crate::support::mariadb::MariaDb;
 use crate::support::replication::Replication;
@@ -263,6 +266,40 @@ fn a_checker_under_systemd_moves_the_key_and_comes_back_whatever_ends_it() {
     assert_eq!(lab.attempt("pgrep -l 'check|confd_ha'").1, "");
     assert_eq!(lab.property(UNIT, "LoadState"), "not-found");
     assert_eq!(lab.run("find /etc/systemd -name 'check*'"), "");
+}
+
+#[test]
+fn a_confined_checker_can_be_watched_and_runs_the_command_of_its_section() {
+    let stage = Stage::set();
+    let lab = &stage.lab;
+    let at = ([127, 0, 0, 1], free_port()).into();
+    lab.run(
+        "mkdir -p /var/lib/collected && chown confd_haproxy /var/lib/collected && \
+         echo 'exec=echo \"$TAG $TO\" >/var/lib/collected/moved' >>/etc/confd_haproxy/db.conf",
+    );
+    lab.write(
+        "/run/systemd/system/checkmysqlslave@.service.d/collected.conf",
+        "[Service]\nReadWriteDirectories=/var/lib/collected",
+    );
+    let options =
+        format!("OPTIONS=\"--log-format json --metrics /var/lib/collected/m.prom --listen {at}\"");
+    lab.write("/etc/sysconfig/checkmysqlslave-3301", &options);
+    lab.run(&format!("systemctl daemon-reload; systemctl start {UNIT}"));
+    let server = stage.current().endpoint();
+    lab.wait_for(&format!(
+        "[ \"$(cat /var/lib/collected/moved)\" = 'slave3301 {server}' ]"
+    ));
+    lab.wait_for("grep -q 'confd_haproxy_state{tag=\"slave3301\"} 0' /var/lib/collected/m.prom");
+    assert_eq!(lab.run("stat -c %a /var/lib/collected/m.prom"), "644");
+    let health = || {
+        let to = Address::Tcp(at);
+        request(&to, "GET", "/health/slave3301", b"", seconds(5)).expect("an answer")
+    };
+    wait_until("it is well", seconds(20), || health().status == 200);
+    let lines = lab.run(&format!("journalctl -q -o cat -p warning -u {UNIT}"));
+    let moved = lines.lines().find(|line| line.contains("set new"));
+    let moved: Value = serde_json::from_str(moved.expect(&lines)).expect(&lines);
+    assert_eq!(moved["to"], server.as_str());
 }
 
 /// Not root, no capability, no way to get one, and system calls are filtered.

@@ -15,7 +15,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("commands", EVERYTHING),
     (
         "renderer",
-        &["backoff", "progress", "random", "render", "source"],
+        &[
+            "backoff", "metrics", "progress", "random", "render", "source",
+        ],
     ),
     (
         "render",
@@ -28,8 +30,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "backend", "config", "endpoint", "error", "moment", "nearest", "secret", "tables",
-            "tls",
+            // `logger` only for what its lines can look like.
+            "backend", "config", "endpoint", "error", "logger", "moment", "nearest", "secret",
+            "tables", "tls",
         ],
     ),
     (
@@ -54,13 +57,25 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "backend",
             "checker",
             "cycle",
+            "hook",
+            "metrics",
             "outcome",
             "progress",
             "report",
             "supervisor",
         ],
     ),
-    ("report", &["backend", "checker", "outcome"]),
+    ("report", &["backend", "checker", "endpoint", "outcome"]),
+    // Counts what others did: `report` only for what a cycle is.
+    (
+        "metrics",
+        &[
+            "backend", "checker", "endpoint", "http", "moment", "outcome", "report", "stage",
+        ],
+    ),
+    ("http", &[]),
+    // `notify` only for the names of its variables, which commands must not see.
+    ("hook", &["command", "notify"]),
     (
         "status",
         &[
@@ -128,7 +143,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("haproxy", &["endpoint", "resolve"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),
-    ("logger", &["checker"]),
+    ("logger", &["checker", "moment"]),
     ("error", &[]),
     ("nearest", &[]),
     ("endpoint", &[]),

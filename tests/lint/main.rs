@@ -16,6 +16,7 @@ mod bench;
 mod edges;
 #[path = "../bench/figures.rs"]
 mod figures;
+mod monitoring;
 mod supply;
 #[path = "../bench/table.rs"]
 #[allow(dead_code, reason = "the bench uses all of it")]

@@ -9,6 +9,7 @@ use super::layer::{Layer, Said};
 use super::{BackendKind, ConfdOptions, Mode};
 use crate::cli::consul::truth;
 use crate::cli::start::Environment;
+use crate::cli::watching::{self, Watching};
 use crate::nearest::did_you_mean;
 use crate::secret::TokenSource;
 use crate::tls;
@@ -38,6 +39,11 @@ impl Chooser<'_> {
                 .push("backend file reads no file: name one with -file".to_owned());
         }
         let (token, tls) = self.for_the_backend(backend);
+        let watching = self.watching();
+        if mode == Mode::OneTime && watching.listen.is_some() {
+            let warning = "-listen means nothing with -onetime: nobody is listened to";
+            self.warnings.push(warning.to_owned());
+        }
         ConfdOptions {
             backend: backend.unwrap_or(BackendKind::Consul),
             nodes: self.nodes(),
@@ -52,6 +58,7 @@ impl Chooser<'_> {
             prefix: self.text("prefix").unwrap_or_default().to_owned(),
             token,
             level: self.level(),
+            watching,
             warnings: Vec::new(),
         }
     }
@@ -147,6 +154,25 @@ impl Chooser<'_> {
                 LevelFilter::Info
             }
         }
+    }
+
+    fn watching(&mut self) -> Watching {
+        let metrics = self.text("metrics").map(PathBuf::from);
+        let mut read = Watching {
+            metrics,
+            ..Watching::default()
+        };
+        match self.text("log-format").map(watching::log_format) {
+            Some(Ok(format)) => read.log_format = format,
+            Some(Err(problem)) => self.wrong("log-format", &problem),
+            None => {}
+        }
+        match self.text("listen").map(watching::address) {
+            Some(Ok(address)) => read.listen = Some(address),
+            Some(Err(problem)) => self.wrong("listen", &problem),
+            None => {}
+        }
+        read
     }
 
     /// What only one backend needs: its token and its certificates, and an error for what confd

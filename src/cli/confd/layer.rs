@@ -53,7 +53,7 @@ const fn flag_only(flag: &'static str, shape: Shape) -> Setting {
     }
 }
 
-/// Every setting of confd v0.16, and our `allow-empty`.
+/// Every setting of confd v0.16, and those of ours: `allow-empty`, `log-format`, `metrics` and `listen`.
 pub(in crate::cli) const SETTINGS: &[Setting] = &[
     value("backend", "backend"),
     value("confdir", "confdir"),
@@ -68,6 +68,9 @@ pub(in crate::cli) const SETTINGS: &[Setting] = &[
     value("log-level", "log-level"),
     value("auth-token", "auth_token"),
     switch("allow-empty", "allow-empty"),
+    value("log-format", "log-format"),
+    value("metrics", "metrics"),
+    value("listen", "listen"),
     flag_only("onetime", Shape::Switch),
     flag_only("keep-stage-file", Shape::Switch),
     flag_only("config-file", Shape::Value),

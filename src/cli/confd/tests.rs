@@ -62,6 +62,7 @@ fn the_originals_command_line_is_understood() {
         prefix: String::new(),
         token: None,
         level: LevelFilter::Info,
+        watching: Watching::default(),
         warnings: Vec::new(),
     };
     assert_eq!(options, defaults);
@@ -101,6 +102,25 @@ fn a_switch_is_said_alone_or_with_any_of_gos_booleans() {
     );
     let text = ["unexpected argument 'true'", "see confd -help"];
     assert_eq!(typed("-noop true").unwrap_err().problems(), text);
+}
+
+#[test]
+fn what_others_are_to_see_is_said_by_a_flag_or_in_the_file() {
+    let toml = "metrics = \"m.prom\"\nlog-format = \"json\"\n";
+    let read = resolve("-listen [::1]:9633", &[], toml).unwrap().watching;
+    assert_eq!(read.metrics, Some(PathBuf::from("m.prom")));
+    assert_eq!(read.listen.unwrap().to_string(), "[::1]:9633");
+    assert_eq!(read.log_format, crate::logger::Format::Json);
+    let once = options("-onetime -listen 127.0.0.1:1");
+    let wanted = "-listen means nothing with -onetime: nobody is listened to";
+    assert_eq!(once.warnings, [wanted]);
+    assert_eq!(
+        problems("-listen here -log-format x", &[], ""),
+        [
+            "-log-format: 'x' is not text or json",
+            "-listen: 'here' is not an IP address and a port, such as 127.0.0.1:9633 or [::]:9633",
+        ]
+    );
 }
 
 #[test]

@@ -167,6 +167,13 @@ fn a_token_on_the_command_line_is_a_warning_that_does_not_show_it() {
 }
 
 #[test]
+fn an_address_that_one_pass_has_no_use_for_is_warned_of() {
+    let start = start(&["--once", "--listen", "127.0.0.1:9633"], &[]).unwrap();
+    let wanted = "--listen means nothing with --once: nobody is listened to";
+    assert_eq!(start.warnings, [wanted]);
+}
+
+#[test]
 fn a_token_that_cannot_be_used_is_an_error_that_does_not_show_it() {
     let text = start(&[], &[("CONSUL_HTTP_TOKEN_FILE", "/nonexistent/t")])
         .unwrap_err()

@@ -205,6 +205,7 @@ impl Tree {
             "etc",
             "README.md",
             "CHANGELOG.md",
+            "docs",
             "LICENSE",
         ];
         let mut command = Command::new(program("cp"));
