@@ -118,18 +118,31 @@ fn entries(row: &Row, warnings: &[Warning], with_haproxy: bool) -> Vec<Entry> {
     let or = || [Cell::new("", Tint::None), Cell::new("   or", Tint::Faint)];
     let others = row.others.iter();
     all.extend(others.map(|c| entry(row, or(), &c.server, &c.health, false, with_haproxy)));
-    let is_shown = |why: &&String| !says_of_primary(row, why);
-    if let Some(why) = row.incomplete.as_ref().filter(is_shown) {
+    all.extend(notes(row).into_iter().map(|(id, text)| {
         let blank = [Cell::new("", Tint::None), Cell::new("", Tint::None)];
-        let text = format!("the list may be incomplete: {why}");
         let mut note = without_server(row, blank, Cell::new(text, Tint::Poor), with_haproxy);
-        note.id.push_str(" incomplete");
-        all.push(note);
-    }
+        note.id.push_str(id);
+        note
+    }));
     if let Some(last) = all.last_mut() {
         last.warnings = warnings.to_vec();
     }
     all
+}
+
+/// What else there is to say of a tag, each with what tells it from the others.
+fn notes(row: &Row) -> Vec<(&'static str, String)> {
+    let is_shown = |why: &&String| !says_of_primary(row, why);
+    let incomplete = row.incomplete.as_ref().filter(is_shown);
+    let incomplete = incomplete.map(|why| format!("the list may be incomplete: {why}"));
+    let excluding = row.orders().filter(|orders| !orders.exclude.is_empty());
+    let excluded = excluding.map(|orders| {
+        let all: Vec<String> = orders.exclude.iter().map(ToString::to_string).collect();
+        format!("excluded: {}, by {}", all.join(", "), orders.origin())
+    });
+    let both = [(" incomplete", incomplete), (" excluded", excluded)];
+    let said = both.into_iter().filter_map(|(id, text)| Some((id, text?)));
+    said.collect()
 }
 
 /// Whether a note repeats what the primary's own line says.

@@ -23,6 +23,8 @@ fn row(kind: Kind, tag: &str, port: u16, current: Current) -> Row {
         primary: None,
         others: Vec::new(),
         incomplete: None,
+        exclude: Vec::new(),
+        orders: Orders::Known(Override::default()),
         route: Route::NotAsked,
         listener: Listener::Unseen,
         addresses: BTreeMap::new(),

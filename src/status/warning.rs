@@ -4,6 +4,7 @@
 use crate::backend::{Key, Kind, TagName};
 use crate::endpoint::{Endpoint, Port};
 use crate::outcome::State;
+use crate::overrides::Pin;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,6 +99,27 @@ pub enum Warning {
         /// The server in use.
         server: Endpoint,
     },
+    /// The tag moves nowhere, by order.
+    Pinned {
+        /// The tag.
+        tag: TagName,
+        /// Where, and until when.
+        pin: Pin,
+        /// Who has ordered it, when and why.
+        origin: String,
+    },
+    /// An operator's orders are malformed.
+    OrdersMalformed {
+        /// The tag's key.
+        key: Key,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// The store does not tell the orders, though it tells the tag's key.
+    OrdersUnread {
+        /// What it says.
+        error: String,
+    },
     /// SELinux keeps HAProxy from its ports.
     Selinux,
 }
@@ -138,6 +160,9 @@ impl Warning {
             | Warning::Foreign { .. }
             | Warning::Grant { .. }
             | Warning::NobodyLeft { .. }
+            | Warning::Pinned { .. }
+            | Warning::OrdersMalformed { .. }
+            | Warning::OrdersUnread { .. }
             | Warning::Selinux => false,
         };
         match is_critical {
@@ -161,6 +186,9 @@ impl Warning {
             Warning::Foreign { .. } => "foreign-replica",
             Warning::Grant { .. } => "missing-grant",
             Warning::NobodyLeft { .. } => "nobody-left",
+            Warning::Pinned { .. } => "pinned",
+            Warning::OrdersMalformed { .. } => "orders-malformed",
+            Warning::OrdersUnread { .. } => "orders-unread",
             Warning::Selinux => "selinux",
         }
     }
@@ -209,6 +237,18 @@ impl Warning {
             Warning::NobodyLeft { server, .. } => {
                 format!("nobody can take over when {server} fails")
             }
+            Warning::Pinned { pin, origin, .. } => {
+                let until = pin.until.map(|until| format!(" until {until}"));
+                format!(
+                    "pinned to {}{} by {origin}: no checker moves it",
+                    pin.server,
+                    until.unwrap_or_default()
+                )
+            }
+            Warning::OrdersMalformed { key, problem } => {
+                format!("the orders in {} are malformed: {problem}", key.override_path())
+            }
+            Warning::OrdersUnread { error } => format!("orders are not known: {error}"),
             Warning::Selinux => "SELinux keeps HAProxy from these ports".to_owned(),
         }
     }
@@ -271,6 +311,13 @@ impl Warning {
                 Kind::Memcached => "start another memcached, or mend those above".to_owned(),
                 Kind::RedisMaster => "start another replica of it, or mend those above".to_owned(),
             },
+            Warning::Pinned { tag, .. } => format!("confd_haproxy unpin {tag} lets it move again"),
+            Warning::OrdersMalformed { key, .. } => {
+                format!("confd_haproxy unpin {} removes them", key.tag())
+            }
+            Warning::OrdersUnread { .. } => "the checkers obey the last orders that they know; \
+                 they need to read below haproxy/overrides/ as well"
+                .to_owned(),
             Warning::Selinux => "setsebool -P haproxy_connect_any on".to_owned(),
         }
     }

@@ -88,23 +88,19 @@ impl<'a> Mover<'a> {
         let health = self.look_at(target, old);
         let exclude: Vec<Exclusion> = self.excluded(orders);
         let health = elect::as_excluded(&exclude, target, &health);
-        let not_moved = |hint: &str| format!("not moved: {target} is {health}{hint}");
-        match &health {
-            // A checker would leave it in its next cycle.
-            Health::Down(_) => return Err(not_moved("")),
-            Health::Degraded(_) | Health::Unknown(_) if !self.force => {
-                return Err(not_moved("; --force moves all the same"));
-            }
-            Health::Up { .. } | Health::Degraded(_) | Health::Unknown(_) => {}
+        if !self.force && !matches!(health, Health::Up { .. }) {
+            return Err(format!(
+                "not moved: {target} is {health}; --force moves all the same"
+            ));
         }
         let ready = self.checker.prepare(&Candidate {
             server: target.clone(),
             health: health.clone(),
             place: 0,
         });
-        match ready {
-            Health::Down(_) => Err(format!("not moved: {target} is {ready}")),
-            Health::Up { .. } | Health::Degraded(_) | Health::Unknown(_) => Ok(ready),
+        match !self.force && matches!(ready, Health::Down(_)) {
+            true => Err(format!("not moved: {target} is {ready}")),
+            false => Ok(ready),
         }
     }
 

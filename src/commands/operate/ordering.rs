@@ -105,10 +105,15 @@ impl<'a> Orders<'a> {
         for _ in 0..TRIES {
             let found = store.read_override(key, Duration::ZERO)?;
             // Malformed ones are replaced: nobody else could mend them either.
+            let problem = found.orders.as_ref().err().cloned();
             let mut orders = found.orders.unwrap_or_default();
-            let text = match change(&mut orders) {
-                Ok(text) => text,
-                Err(refusal) => return Ok(Err(refusal)),
+            let text = match (change(&mut orders), problem) {
+                (Ok(text), _) => text,
+                (Err(_), Some(problem)) => {
+                    let tag = key.tag();
+                    format!("{tag}: its orders were malformed ({problem}) and are removed")
+                }
+                (Err(refusal), None) => return Ok(Err(refusal)),
             };
             orders.by = by::whom();
             orders.at = Some(Moment::now());
