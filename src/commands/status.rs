@@ -122,8 +122,7 @@ impl Watcher {
             .candidates
             .sort_by_key(|c| (c.place, c.server.clone()));
         for candidate in &mut survey.candidates {
-            candidate.health =
-                elect::as_excluded(&exclude, &candidate.server, &candidate.health);
+            candidate.health = elect::as_excluded(&exclude, &candidate.server, &candidate.health);
         }
         let servers = survey.candidates.iter().map(|c| &c.server).chain(&server);
         Row {

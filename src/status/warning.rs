@@ -246,7 +246,10 @@ impl Warning {
                 )
             }
             Warning::OrdersMalformed { key, problem } => {
-                format!("the orders in {} are malformed: {problem}", key.override_path())
+                format!(
+                    "the orders in {} are malformed: {problem}",
+                    key.override_path()
+                )
             }
             Warning::OrdersUnread { error } => format!("orders are not known: {error}"),
             Warning::Selinux => "SELinux keeps HAProxy from these ports".to_owned(),

@@ -36,6 +36,10 @@ mod store_down;
 mod status;
 mod status_warnings;
 
+// What an operator does with a tag.
+mod operate;
+mod operate_mysql;
+
 // checkmemcached.
 mod memcached;
 mod memcached_faults;
