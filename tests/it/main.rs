@@ -75,8 +75,9 @@ mod sizes;
 mod systemd;
 mod templates;
 
-// What the fuzz tests mutate, recorded.
+// What the fuzz tests mutate, recorded; and README's picture.
 mod corpus;
+mod picture;
 
 // The fixtures themselves.
 mod fixtures;
