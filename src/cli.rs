@@ -316,6 +316,23 @@ mod tests {
     fn an_unknown_command_is_named_with_the_nearest() {
         let text = parse(["x", "checkmysqlslav"]).unwrap_err().to_string();
         assert!(text.contains("unknown command 'checkmysqlslav', did you mean 'checkmysqlslave'?"));
+        for command in Command::ALL
+            .map(Command::word)
+            .into_iter()
+            .filter(|w| w.len() > 4)
+        {
+            let (first, rest) = command.split_at(1);
+            let typed = format!("{first}{first}{rest}");
+            let text = parse(["x", &typed]).unwrap_err().to_string();
+            assert!(
+                text.contains(&format!("did you mean '{command}'?")),
+                "{text}"
+            );
+        }
+        for (typed, meant) in [("mvoe", "move"), ("pni", "pin"), ("rnu", "run")] {
+            let text = parse(["x", typed]).unwrap_err().to_string();
+            assert!(text.contains(&format!("did you mean '{meant}'?")), "{text}");
+        }
         assert!(parse(["x", "--debug"]).is_err());
         assert!(parse(["x", ""]).is_err());
     }

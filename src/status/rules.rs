@@ -148,14 +148,15 @@ fn on_primary(row: &Row) -> Option<Warning> {
 
 /// Where an operator lists one server only, that is what was wanted.
 fn nobody_left(row: &Row) -> Option<Warning> {
-    let (server, kind) = (row.server()?, row.key.kind());
+    let kind = row.key.kind();
     let is_alone_by_choice = row.others.is_empty() && kind != Kind::MysqlSlave;
-    let is_lost = matches!(row.health()?, Health::Down(_));
     let could = row.others.iter().any(|other| could_take_over(row, other));
-    (!could && !is_alone_by_choice && !is_lost).then(|| Warning::NobodyLeft {
-        kind,
-        server: server.clone(),
-    })
+    let server = match &row.current {
+        Current::Unknown(_) => return None,
+        Current::Server(_, Health::Down(_)) | Current::Nobody(_) | Current::Malformed(_) => None,
+        Current::Server(server, _) => Some(server.clone()),
+    };
+    (!could && !is_alone_by_choice).then_some(Warning::NobodyLeft { kind, server })
 }
 
 /// Now, or in Redis' case after whoever promotes masters has made it one.

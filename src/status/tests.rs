@@ -1,5 +1,7 @@
 //! Pictures, good and bad, and when each warning is given.
 
+mod golden;
+
 use serde_json::Value;
 
 use super::layout::WIDTH;
@@ -320,7 +322,11 @@ fn each_warning_is_given_when_it_should_be_and_else_not() {
         (with(&|row| row.listener = Listener::Haproxy), &[]),
         (alone(Kind::MysqlSlave, UP), &["nobody-left"]),
         (alone(Kind::Memcached, UP), &[]),
-        (alone(Kind::MysqlSlave, Fault::Refused.into()), &[]),
+        (
+            alone(Kind::MysqlSlave, Fault::Refused.into()),
+            &["nobody-left"],
+        ),
+        (alone(Kind::Memcached, Fault::Refused.into()), &[]),
         (
             Row {
                 others: vec![candidate("10.0.21.8:1", Fault::Refused.into())],

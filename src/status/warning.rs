@@ -92,12 +92,12 @@ pub enum Warning {
         /// The primary, where it is to be run.
         primary: Option<Endpoint>,
     },
-    /// If the server in use fails, nobody takes over.
+    /// If the server in use fails, nobody takes over; or it has failed already.
     NobodyLeft {
         /// The kind of tag.
         kind: Kind,
-        /// The server in use.
-        server: Endpoint,
+        /// The server in use, if it serves.
+        server: Option<Endpoint>,
     },
     /// The tag moves nowhere, by order.
     Pinned {
@@ -154,12 +154,12 @@ impl Warning {
             } => *haproxy_answers,
             Warning::NoSection { silent, .. } => silent.is_some(),
             Warning::Elsewhere { serves, .. } => !serves,
+            Warning::NobodyLeft { server, .. } => server.is_none(),
             Warning::KeyMalformed { .. }
             | Warning::SharedPort { .. }
             | Warning::OnPrimary { .. }
             | Warning::Foreign { .. }
             | Warning::Grant { .. }
-            | Warning::NobodyLeft { .. }
             | Warning::Pinned { .. }
             | Warning::OrdersMalformed { .. }
             | Warning::OrdersUnread { .. }
@@ -234,8 +234,12 @@ impl Warning {
                 format!("{server} is a replica of another primary: {what}")
             }
             Warning::Grant { .. } => "the account lacks a privilege".to_owned(),
-            Warning::NobodyLeft { server, .. } => {
-                format!("nobody can take over when {server} fails")
+            Warning::NobodyLeft {
+                server: Some(server),
+                ..
+            } => format!("nobody can take over when {server} fails"),
+            Warning::NobodyLeft { server: None, .. } => {
+                "no server is left that could take over: clients get nothing".to_owned()
             }
             Warning::Pinned { pin, origin, .. } => {
                 let until = pin.until.map(|until| format!(" until {until}"));
