@@ -234,11 +234,11 @@ fn primary(tag: &config::Tag) -> Option<Endpoint> {
 
 /// Whom nobody is to use: by the configuration, and by order.
 fn excluded(tag: &config::Tag, orders: &Orders) -> Vec<Exclusion> {
-    let ordered: &[Exclusion] = match orders {
-        Orders::Known(orders) => &orders.exclude,
-        Orders::Malformed(_) | Orders::Unread(_) => &[],
-    };
-    tag.common.exclude.iter().chain(ordered).cloned().collect()
+    let mut all = tag.common.exclude.clone();
+    if let Orders::Known(orders) = orders {
+        all.extend(orders.excluded());
+    }
+    all
 }
 
 fn health(checker: &mut dyn Checker, exclude: &[Exclusion], backend: Backend) -> Current {

@@ -51,7 +51,7 @@ fn tag(row: &Row, about: &[Warning]) -> Value {
 /// What an operator has ordered, as it is kept; null if that is nothing, or not known.
 fn orders(row: &Row) -> Value {
     match &row.orders {
-        Orders::Known(orders) if orders.pin.is_none() && orders.exclude.is_empty() => Value::Null,
+        Orders::Known(orders) if orders.is_empty() => Value::Null,
         Orders::Known(orders) => serde_json::from_str(&orders.to_string()).unwrap_or_default(),
         Orders::Malformed(_) | Orders::Unread(_) => Value::Null,
     }

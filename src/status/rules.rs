@@ -51,7 +51,6 @@ fn ordered(row: &Row) -> Option<Warning> {
         Orders::Known(orders) => orders.pin.as_ref().map(|pin| Warning::Pinned {
             tag: row.key.tag().clone(),
             pin: pin.clone(),
-            origin: orders.origin(),
         }),
         Orders::Malformed(problem) => Some(Warning::OrdersMalformed {
             key: row.key.clone(),

@@ -121,7 +121,7 @@ fn entries(row: &Row, warnings: &[Warning], with_haproxy: bool) -> Vec<Entry> {
     all.extend(notes(row).into_iter().map(|(id, text)| {
         let blank = [Cell::new("", Tint::None), Cell::new("", Tint::None)];
         let mut note = without_server(row, blank, Cell::new(text, Tint::Poor), with_haproxy);
-        note.id.push_str(id);
+        note.id.push_str(&id);
         note
     }));
     if let Some(last) = all.last_mut() {
@@ -131,18 +131,19 @@ fn entries(row: &Row, warnings: &[Warning], with_haproxy: bool) -> Vec<Entry> {
 }
 
 /// What else there is to say of a tag, each with what tells it from the others.
-fn notes(row: &Row) -> Vec<(&'static str, String)> {
+fn notes(row: &Row) -> Vec<(String, String)> {
     let is_shown = |why: &&String| !says_of_primary(row, why);
     let incomplete = row.incomplete.as_ref().filter(is_shown);
     let incomplete = incomplete.map(|why| format!("the list may be incomplete: {why}"));
-    let excluding = row.orders().filter(|orders| !orders.exclude.is_empty());
-    let excluded = excluding.map(|orders| {
-        let all: Vec<String> = orders.exclude.iter().map(ToString::to_string).collect();
-        format!("excluded: {}, by {}", all.join(", "), orders.origin())
+    let incomplete = incomplete.map(|text| (" incomplete".to_owned(), text));
+    let excluded = row.orders().into_iter().flat_map(|orders| &orders.exclude);
+    let excluded = excluded.map(|each| {
+        (
+            format!(" excluded {}", each.what),
+            format!("excluded: {each}"),
+        )
     });
-    let both = [(" incomplete", incomplete), (" excluded", excluded)];
-    let said = both.into_iter().filter_map(|(id, text)| Some((id, text?)));
-    said.collect()
+    incomplete.into_iter().chain(excluded).collect()
 }
 
 /// Whether a note repeats what the primary's own line says.

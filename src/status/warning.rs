@@ -103,10 +103,8 @@ pub enum Warning {
     Pinned {
         /// The tag.
         tag: TagName,
-        /// Where, and until when.
+        /// Where, until when, and by whom.
         pin: Pin,
-        /// Who has ordered it, when and why.
-        origin: String,
     },
     /// An operator's orders are malformed.
     OrdersMalformed {
@@ -241,12 +239,13 @@ impl Warning {
             Warning::NobodyLeft { server: None, .. } => {
                 "no server is left that could take over: clients get nothing".to_owned()
             }
-            Warning::Pinned { pin, origin, .. } => {
+            Warning::Pinned { pin, .. } => {
                 let until = pin.until.map(|until| format!(" until {until}"));
                 format!(
-                    "pinned to {}{} by {origin}: no checker moves it",
+                    "no checker moves it: pinned to {}{} by {}",
                     pin.server,
-                    until.unwrap_or_default()
+                    until.unwrap_or_default(),
+                    pin.origin
                 )
             }
             Warning::OrdersMalformed { key, problem } => {

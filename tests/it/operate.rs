@@ -177,7 +177,10 @@ fn a_pin_holds_a_dead_server(site: &Site) {
     assert_eq!(checker.count("set new"), moves, "{}", checker.log());
     let (code, said) = site.desk.status();
     assert_eq!(code, Some(2), "{said}");
-    assert!(said.contains(&format!("! pinned to {used} by ")), "{said}");
+    assert!(
+        said.contains(&format!("! no checker moves it: pinned to {used} by ")),
+        "{said}"
+    );
     assert!(
         said.contains("do: confd_haproxy unpin mem11211 lets"),
         "{said}"
@@ -214,7 +217,7 @@ fn an_excluded_server_is_not_used(site: &Site) {
     site.wait_until_at(1);
     let (code, said) = site.desk.status();
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains(&format!("excluded: {first}, by ")), "{said}");
+    assert!(said.contains(&format!("excluded: {first} by ")), "{said}");
     assert!(said.contains(": new disk"), "{said}");
     assert!(
         said.contains(&format!("nobody can take over when {second} fails")),
@@ -320,18 +323,18 @@ fn malformed_orders_leave_the_last_good_ones_in_force_and_unpin_removes_them() {
     checker.wait_for_log("new orders for mem11211");
     consul.put(ORDERS, r#"{"pin":7}"#);
     let line =
-        format!("{ORDERS} is malformed: \"pin\" is not a string; the last good orders stand");
+        format!("{ORDERS} is malformed: \"pin\" names no server; the last good orders stand");
     checker.wait_for_log(&line);
     site.caches[0].kill();
     checker.wait_for_count("and does not move, although ", 2);
     assert_eq!(site.current(), used);
     assert_eq!(checker.count(&line), 1, "{}", checker.log());
     let (_, said) = site.desk.status();
-    let wanted = format!("! the orders in {ORDERS} are malformed: \"pin\" is not a string");
+    let wanted = format!("! the orders in {ORDERS} are malformed: \"pin\" names no server");
     assert!(said.contains(&wanted), "{said}");
     site.desk.does(
         &["unpin", TAG],
-        "its orders were malformed (\"pin\" is not a string) and are removed",
+        "its orders were malformed (\"pin\" names no server) and are removed",
     );
     site.wait_until_at(1);
 }

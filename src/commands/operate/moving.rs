@@ -64,8 +64,7 @@ impl<'a> Mover<'a> {
         (pin.server != *target && !self.force).then(|| {
             format!(
                 "not moved: {tag} is pinned to {} by {}; confd_haproxy unpin {tag} lets it go",
-                pin.server,
-                orders.origin()
+                pin.server, pin.origin
             )
         })
     }
@@ -118,8 +117,9 @@ impl<'a> Mover<'a> {
     }
 
     fn excluded(&self, orders: &Override) -> Vec<Exclusion> {
-        let configured = self.bench.tag.common.exclude.iter();
-        configured.chain(&orders.exclude).cloned().collect()
+        let mut all = self.bench.tag.common.exclude.clone();
+        all.extend(orders.excluded());
+        all
     }
 
     fn write(

@@ -66,15 +66,15 @@ fn with(change: impl FnOnce(&mut Row)) -> Row {
 fn ordered(text: &str) -> Row {
     with(|row| {
         let orders = Override::parse(text.as_bytes()).unwrap();
-        row.exclude.clone_from(&orders.exclude);
+        row.exclude = orders.excluded();
         row.orders = Orders::Known(orders);
     })
 }
 
 const PIN: &str = r#"{"pin":"10.0.21.7:3301","until":"2026-11-25T12:30:00Z","by":"root@proxy1",
     "at":"2026-11-25T10:30:00Z","why":"reindexing"}"#;
-const EXCLUDE: &str =
-    r#"{"exclude":["10.0.21.8:3301","10.0.21.9"],"by":"root@proxy1","why":"new disk"}"#;
+const EXCLUDE: &str = r#"{"exclude":[{"server":"10.0.21.8:3301","by":"root@proxy1","why":"new disk"},
+    {"server":"10.0.21.9","by":"eve@proxy2"}]}"#;
 const GRANT: &str = "user monitor lacks a privilege on 10.0.21.5:3301: \
                      GRANT PROCESS ON *.* TO 'monitor'@'10.0.21.%'";
 
@@ -189,7 +189,7 @@ fn states() -> Vec<(&'static str, Row)> {
         (
             "orders-malformed",
             with(|row| {
-                row.orders = Orders::Malformed("\"pin\" is not a string".into());
+                row.orders = Orders::Malformed("\"pin\" names no server".into());
             }),
         ),
         (

@@ -107,7 +107,7 @@ fn orders_that_are_malformed_are_one_tags_own_trouble() {
     let watched = fake.watched(&["a", "b"], CALM);
     for _ in 0..3 {
         let ordered = watched.read_override(&key("a"), ANY).unwrap();
-        assert_eq!(ordered.orders.unwrap_err(), "\"pin\" is not a string");
+        assert_eq!(ordered.orders.unwrap_err(), "\"pin\" names no server");
         assert_eq!(ordered.version, Version(6));
         assert_eq!(pinned(&watched, "b", ANY).0, Some("h:1".to_owned()));
     }
