@@ -191,6 +191,14 @@ fn a_pin_holds_a_dead_server(site: &Site) {
         &[&format!("not moved: {TAG} is pinned to {used} by ")],
     );
 
+    site.desk.does(
+        &["move", TAG, &other, "--force"],
+        &format!("the pin still names {used}: confd_haproxy pin {TAG} renews it"),
+    );
+    site.desk
+        .does(&["move", TAG, &used, "--force"], "checkers may move it on");
+    checker.wait_for_count(&stays, checker.count(&stays) + 1);
+
     site.desk.does(&["unpin", TAG], "may move again");
     site.wait_until_at(1);
     site.desk
@@ -228,6 +236,12 @@ fn an_excluded_server_is_not_used(site: &Site) {
         1,
         &["not moved: ", &first, "excluded", "--force"],
     );
+    site.desk.does(
+        &["exclude", TAG, &first, "cache9"],
+        "none of its servers goes by cache9 now: status shows",
+    );
+    site.desk
+        .does(&["include", TAG, "cache9"], "cache9 may be used again");
     site.caches[1].kill();
     checker.wait_for_log("there is no alive server!");
     assert_eq!(site.current(), second);
