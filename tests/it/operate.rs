@@ -8,6 +8,7 @@ use crate::scene::{endpoint_of, value};
 use crate::support::checker::{Checker, CheckerBuilder, Finished};
 use crate::support::consul::Consul;
 use crate::support::memcached::{self, Memcached};
+use crate::support::redis::{self, Redis};
 use crate::support::scratch::Scratch;
 use crate::support::{free_port, seconds, wait_until};
 
@@ -393,4 +394,23 @@ fn what_is_typed_wrong_is_refused_before_anything_is_asked() {
         assert_eq!(finished.code, Some(2), "{words:?}: {finished:?}");
         assert!(finished.stderr.contains(said), "{words:?}: {finished:?}");
     }
+}
+
+#[test]
+fn a_redis_that_is_no_master_is_refused_and_the_master_is_not() {
+    let (consul, group) = (Consul::start(), Redis::group(1));
+    let conf = format!(
+        "[redis6379]\ntype=redismaster\nserver={}\nproxyport={}\n",
+        redis::list(&group),
+        free_port()
+    );
+    let desk = Desk::new(&conf, &["--consul", &consul.endpoint()]);
+    let [master, replica] = [&group[0], &group[1]].map(Redis::endpoint);
+    let said = format!("not moved: {replica} is down: not the master: a replica of {master}");
+    desk.refuses(&["move", "redis6379", &replica], 1, &[&said]);
+    assert!(consul.get("haproxy/redismaster/redis6379").is_none());
+    let said = format!("redis6379 moved from nowhere to {master}, which is up");
+    desk.does(&["move", "redis6379", &master], &said);
+    let key = consul.value("haproxy/redismaster/redis6379");
+    assert_eq!(endpoint_of(&key), master);
 }
