@@ -69,6 +69,7 @@ fn the_picture_of_a_failover_is_recorded_and_drawn() {
     for wanted in [
         "connection refused",
         "moved from",
+        "queries failed",
         "OK: 1 of 1 tags",
         "served by",
     ] {

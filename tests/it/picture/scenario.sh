@@ -19,8 +19,8 @@ application() {
         began=${EPOCHREALTIME//[.,]/}
         if at=$(ask); then
             if [ "$at" != "$last" ]; then
-                [ -z "$since" ] || printf 'application: %s of %s queries failed, within %s ms\n' \
-                    "$lost" "$n" "$(((began - since) / 1000))"
+                [ -z "$last" ] || printf 'application: %s of %s queries failed%s\n' "$lost" "$n" \
+                    "${since:+, within $(((began - since) / 1000)) ms}"
                 printf 'application: served by \e[32m%s\e[0m\n' "$at"
                 last=$at
             fi
