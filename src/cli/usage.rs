@@ -77,8 +77,7 @@ Renders CONFDIR/conf.d/*.toml and templates, as confd v0.16 does: -x, --x, -x=y.
   -file PATH         a file of the file backend; may be repeated
   -confdir DIR       where conf.d and templates are (/etc/confd)
   -config-file FILE  settings under the flags' names (/etc/confd/confd.toml)
-  -onetime           render once, then exit: 0 good, 1 not
-  -watch             render whenever a key changes
+  -onetime           once: exit 0 good    -watch        whenever a key changes
   -interval SEC      without either: render every SEC seconds (600)
   -prefix KEY        before all keys, in place of the resources' own prefix
   -noop              change nothing       -sync-only    run no commands
@@ -88,8 +87,7 @@ Renders CONFDIR/conf.d/*.toml and templates, as confd v0.16 does: -x, --x, -x=y.
   -auth-token TOKEN  shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   -log-level WORD    debug, info, warn, error (info)
   -help, -version    this text, the version
-Refused if used: -basic-auth -srv-domain -srv-record -secret-keyring.
-Those of other backends of confd are taken and mean nothing.";
+Refused if used: -basic-auth -srv-domain -srv-record -secret-keyring.";
 
 const CHECK_MYSQL_SLAVE: &str = "\
 usage: checkmysqlslave [--conf FILE] [--tag TAG]... [options]
@@ -113,8 +111,7 @@ For sections that do not say it themselves; LIST is host or host:port,...
   --replicas LIST   more candidates       --exclude LIST  servers never to use
   --proxyport PORT  the port of HAProxy, for one tag only (MySQL's port + 10050)
   --tls WORD --ca FILE                    off, on, verify-ca, verify; authority
-  --tls-cert FILE --tls-key FILE          our own certificate, if one is wanted
-  --get-server-public-key yes             without tls: trust the server's key";
+  --tls-cert FILE --tls-key FILE --get-server-public-key yes         see README";
 
 const CHECK_MEMCACHED: &str = "\
 usage: checkmemcached --server LIST --tag TAG [options]
@@ -156,8 +153,7 @@ Keeps the Consul key haproxy/redismaster/TAG on the Redis master.
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
   --token TOKEN     shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
-  --dry-run         write nothing         --debug         log more
-  --help            this text             --version       the version
+  --dry-run         write nothing; --debug log more; --help --version as usual
 For sections that do not say it themselves:
   --timeout SEC     for a check (1)       --interval SEC  between two checks (1)
   --fall N          until it is down (2)  --rise N        until it is up (2)
