@@ -57,7 +57,7 @@ pub fn run(args: Args, operation: Operation) -> Result<(String, u8), Error> {
     let bench = bench(args)?;
     let done = match operation {
         Operation::Move => Mover::of(&bench, wish.force).run(&server(&wish, operation)?),
-        Operation::Pin if wish.words.is_empty() => Orders::of(&bench).pin(&wish),
+        Operation::Pin if wish.words.is_empty() => Orders::of(&bench).pin(&wish, None),
         Operation::Pin => move_and_pin(&bench, &server(&wish, operation)?, &wish),
         Operation::Unpin => {
             none(&wish, operation)?;
@@ -79,8 +79,9 @@ fn move_and_pin(bench: &Bench, target: &Endpoint, wish: &Wish) -> Said {
         Ok(moved) => moved,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let said = Orders::of(bench).pin(wish)?;
-    Ok(said.map(|pinned| format!("{moved}\n{pinned}")))
+    let said = Orders::of(bench).pin(wish, Some(target))?;
+    let both = |said| format!("{moved}\n{said}");
+    Ok(said.map(both).map_err(both))
 }
 
 /// Excludes them, and says which of them are no servers of the tag.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Bench, Said, Wish, by};
 use crate::elect::Exclusion;
+use crate::endpoint::Endpoint;
 use crate::moment::Moment;
 use crate::overrides::{Excluded, Origin, Override, Pin};
 use crate::store::{Entry, StoreError, Swap, Version};
@@ -18,8 +19,8 @@ impl<'a> Orders<'a> {
         Orders(bench)
     }
 
-    /// Where the key says that the tag is.
-    pub(super) fn pin(&self, wish: &Wish) -> Said {
+    /// Where the key says that the tag is; if it was to be at a certain server, only there.
+    pub(super) fn pin(&self, wish: &Wish, wanted: Option<&Endpoint>) -> Said {
         let (key, store) = (&self.0.key, &self.0.store);
         let tag = key.tag();
         let server = match store.read(key)? {
@@ -33,6 +34,11 @@ impl<'a> Orders<'a> {
                 return Ok(Err(text));
             }
         };
+        if wanted.is_some_and(|wanted| *wanted != server) {
+            return Ok(Err(format!(
+                "not pinned: {tag} is on {server} again, as a checker was quicker"
+            )));
+        }
         let until = wish.until.map(|until| format!(" until {until}"));
         let text = format!(
             "{tag} is pinned to {server}{}: no checker moves it, also if that fails; \
