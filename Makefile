@@ -25,7 +25,7 @@ export SOURCE_DATE_EPOCH
 # Panic messages would otherwise carry the paths of the machine that built them.
 REMAP := --config 'target.$(TARGET).rustflags=["--remap-path-prefix=$(CARGO_HOME)=cargo","--remap-path-prefix=$(CURDIR)=."]'
 
-.PHONY: all tiny help install dist rpm lint test test-matrix servers bench scale demo fuzz corpus soak faults sizes clean rust-target FORCE
+.PHONY: all tiny help install dist rpm lint test test-matrix servers bench scale demo fuzz corpus soak faults picture sizes clean rust-target FORCE
 .DEFAULT_GOAL := all
 
 all: $(BIN)/confd_haproxy ## build bin/confd_haproxy, static, and the links to it; TARGET= for another machine
@@ -151,6 +151,10 @@ sizes: rust-target ## what each crate costs in the binary, for docs/dependencies
 
 demo: ## watch failovers on this machine, from replicas to HAProxy (Debian, as root)
 	tests/demo.sh
+
+picture: all servers ## record a failover anew for README, to docs/failover.svg (Debian, as root)
+	CONFD_HAPROXY_BIN=$(CURDIR)/bin/confd_haproxy \
+	  $(CARGO) test --locked --test it -- --ignored the_picture_of_a_failover
 
 clean: ## remove everything that was built
 	$(CARGO) clean

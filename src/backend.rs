@@ -12,6 +12,9 @@ use crate::endpoint::{Endpoint, Host, Port, parse_port};
 /// The most characters that are said of what is wrong with a value.
 const MOST_SAID: usize = 200;
 
+/// Below this is what operators have ordered.
+const OVERRIDES: &str = "haproxy/overrides/";
+
 /// The three kinds of tag; each has its own prefix in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -168,7 +171,12 @@ impl Key {
 
     /// Where those of all tags of a kind are.
     pub fn override_prefix(kind: Kind) -> String {
-        format!("haproxy/overrides/{kind}/")
+        format!("{OVERRIDES}{kind}/")
+    }
+
+    /// Whether a path is one of them.
+    pub fn is_override(path: &str) -> bool {
+        path.starts_with(OVERRIDES)
     }
 }
 

@@ -205,7 +205,7 @@ impl fmt::Display for Degraded {
             Degraded::Lagging { lag, limit } => write!(f, "lag {lag} s is over {limit} s"),
             Degraded::StandIn => f.write_str("the primary is standing in"),
             Degraded::Stopped(why) => f.write_str(why),
-            Degraded::Excluded => f.write_str("excluded by the configuration"),
+            Degraded::Excluded => f.write_str("excluded"),
             Degraded::ReadOnly(text) => write!(f, "it takes no writes: {text}"),
             Degraded::Split(text) | Degraded::Unwatched(text) => f.write_str(text),
         }

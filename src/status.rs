@@ -21,8 +21,10 @@ pub use self::table::{Marks, table};
 pub use self::warning::{Severity, Warning};
 use crate::backend::Key;
 use crate::checker::{Candidate, Health};
+use crate::elect::Exclusion;
 use crate::endpoint::{Endpoint, Host, Port};
 use crate::outcome::State;
+use crate::overrides::Override;
 
 /// One tag, looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,10 @@ pub struct Row {
     pub others: Vec<Candidate>,
     /// What kept the list of them from being complete.
     pub incomplete: Option<String>,
+    /// Servers that are not to be used, by the configuration or by order.
+    pub exclude: Vec<Exclusion>,
+    /// What an operator has ordered.
+    pub orders: Orders,
     /// Where HAProxy sends the connections of its port.
     pub route: Route,
     /// Who listens on its port of this host.
@@ -58,6 +64,17 @@ pub enum Current {
     Malformed(String),
     /// The store cannot be asked; the text says why.
     Unknown(String),
+}
+
+/// What an operator has ordered for a tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Orders {
+    /// This, possibly nothing; a pin whose time is over is left out.
+    Known(Override),
+    /// Something that is malformed; the text says what.
+    Malformed(String),
+    /// The store does not tell; the text says why.
+    Unread(String),
 }
 
 /// Who listens on a port of this host.
@@ -164,6 +181,14 @@ impl Row {
         }
     }
 
+    /// The orders, if there are good ones.
+    fn orders(&self) -> Option<&Override> {
+        match &self.orders {
+            Orders::Known(orders) => Some(orders),
+            Orders::Malformed(_) | Orders::Unread(_) => None,
+        }
+    }
+
     /// How the tag is, by its server alone.
     fn own_state(&self) -> State {
         match &self.current {
@@ -218,8 +243,10 @@ fn brief(row: &Row, warnings: &[Warning]) -> String {
             (format!("{tag}: {why}"), false)
         }
     };
+    let is_pinned = row.orders().is_some_and(|orders| orders.pin.is_some());
     match warnings.first().filter(|_| is_fine) {
         Some(warning) => format!("{place}, but {}", warning.text()),
+        None if is_pinned => format!("{place}; and the tag is pinned"),
         None => place,
     }
 }

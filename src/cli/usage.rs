@@ -1,4 +1,4 @@
-//! The usage texts: one screen each.
+//! The usage texts: one screen each, of 24 lines and 80 columns.
 
 use super::{Command, Operation, PROGRAM};
 use crate::backend::Kind;
@@ -17,6 +17,9 @@ Keeps a port on an HAProxy host on one live server of a group.
 
 commands:
 {}
+
+  {PROGRAM} run --store /var/lib/confd_haproxy/keys.json
+  {PROGRAM} status --watch
 
   {PROGRAM} COMMAND --help     the command's options
   {PROGRAM} --list             the names for links, one a line
@@ -64,9 +67,7 @@ pub(super) fn confd() -> String {
 
 const CONFD: &str = "\
 usage: confd_haproxy confd [-onetime | -watch | -interval SEC] [flags]
-
-Renders CONFDIR/conf.d/*.toml and CONFDIR/templates from the keys of a store.
-Flags are those of confd v0.16: -x or --x, -x=value or -x value.
+Renders CONFDIR/conf.d/*.toml and templates, as confd v0.16 does: -x, --x, -x=y.
 
   confd_haproxy confd -watch -backend consul -node localhost:8500
   confd_haproxy confd -onetime -noop -log-level debug
@@ -76,73 +77,49 @@ Flags are those of confd v0.16: -x or --x, -x=value or -x value.
   -file PATH         a file of the file backend; may be repeated
   -confdir DIR       where conf.d and templates are (/etc/confd)
   -config-file FILE  settings under the flags' names (/etc/confd/confd.toml)
-  -onetime           render once, then exit: 0 good, 1 not
-  -watch             render whenever a key changes
+  -onetime           once: exit 0 good    -watch        whenever a key changes
   -interval SEC      without either: render every SEC seconds (600)
   -prefix KEY        before all keys, in place of the resources' own prefix
-  -noop              show what would change, change nothing
-  -sync-only         run neither check_cmd nor reload_cmd
-  -keep-stage-file   leave the staged files for a look at them
-  -allow-empty       no keys at all may empty a file (not in confd)
+  -noop              change nothing       -sync-only    run no commands
+  -keep-stage-file   keep staged files    -allow-empty  no keys empty a file
   -scheme WORD       http or https (http)
   -client-ca-keys FILE, -client-cert FILE, -client-key FILE   for https
-  -auth-token TOKEN  Consul's token; shows in ps, better in the environment
+  -auth-token TOKEN  shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   -log-level WORD    debug, info, warn, error (info)
-  -log-format WORD   text, or json for collectors (text; not in confd)
-  -metrics FILE      write numbers for Prometheus (not in confd)
-  -listen IP:PORT    serve them, under /metrics (not in confd)
-  -version           the version
-  -help              this text
-
-Refused if used: -basic-auth -srv-domain -srv-record -secret-keyring. The flags
-of other backends of confd are taken and mean nothing.
-
-environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, and
-those of the Consul tools about certificates";
+  -log-format WORD   text or json    -metrics FILE, -listen IP:PORT  numbers
+  -help, -version    this text, the version
+Refused if used: -basic-auth -srv-domain -srv-record -secret-keyring.";
 
 const CHECK_MYSQL_SLAVE: &str = "\
 usage: checkmysqlslave [--conf FILE] [--tag TAG]... [options]
-
 Keeps the Consul key haproxy/mysqlslave/TAG on a live replica.
 
   checkmysqlslave --conf etc/db.conf --tag slave3301 --consul localhost:8500
-  CONSUL_HTTP_TOKEN_FILE=/etc/confd_haproxy/token checkmysqlslave
   checkmysqlslave --tag slave3301 --once --dry-run --debug
 
   --conf FILE       the sections to read (/etc/confd_haproxy/db.conf)
   --tag TAG,...     the sections to run; may be repeated (all)
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
-  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --token TOKEN     shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
-  --dry-run         decide and log, write nothing
-  --debug           log more;  --log-format json  for collectors (text)
-  --metrics FILE    write numbers for Prometheus;  --listen IP:PORT  serve them
-  --help  --version this text; the version
-
-For sections that do not say it themselves:
+  --dry-run         decide and log, write nothing      --debug    log more
+  --log-format json for collectors (text)  --exec COMMAND  run after a move
+  --metrics FILE    numbers for Prometheus     --listen IP:PORT  serves them
+  --help            this text                          --version  the version
+For sections that do not say it themselves; LIST is host or host:port,...
   --max-lag SEC     how far a replica may be behind (30)
-  --timeout SEC     the time a check may take, as in 0.25 (1)
-  --fall N          a server is down after N failures in a row (2)
-  --rise N          a server is up after N good checks in a row (2)
-  --interval SEC    the pause between two checks (1)
+  --timeout SEC     for a check (1)       --interval SEC  between two checks (1)
+  --fall N          until it is down (2)  --rise N        until it is up (2)
   --fallback WORD   without a replica: master, or keep the server (master)
-  --replicas LIST   more candidates: host or host:port,...
-  --exclude LIST    servers never to use: host or host:port,...
-  --exec COMMAND    run after a move, with TAG, FROM, TO and REASON
+  --replicas LIST   more candidates       --exclude LIST  servers never to use
   --proxyport PORT  the port of HAProxy, for one tag only (MySQL's port + 10050)
-  --tls WORD        off, on, verify-ca or verify: see README (off)
-  --ca FILE         the authority of the servers' certificates
-  --tls-cert FILE --tls-key FILE       our own certificate, if one is wanted
-  --get-server-public-key yes          without tls: trust the server's key
-environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, and
-those of the Consul tools about certificates";
+  --tls WORD --ca FILE                    off, on, verify-ca, verify; authority
+  --tls-cert FILE --tls-key FILE --get-server-public-key yes         see README";
 
 const CHECK_MEMCACHED: &str = "\
 usage: checkmemcached --server LIST --tag TAG [options]
        checkmemcached --conf FILE [--tag TAG]... [options]
-
-Keeps the Consul key haproxy/memcached/TAG on one live memcached: the first of
-the list that stores and returns a value, until it fails.
+Keeps the Consul key haproxy/memcached/TAG on one live memcached of a list.
 
   checkmemcached --server 10.0.21.5:11211,10.0.21.7:11211 --tag mem11211
   checkmemcached --conf etc/db.conf --tag mem11211 --consul localhost:8500
@@ -152,68 +129,49 @@ the list that stores and returns a value, until it fails.
   --tag TAG,...     with --server, the tag; else the sections to run (all)
   --flush           empty a server before it is elected: no stale data
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
-  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --token TOKEN     shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
-  --dry-run         decide and log, write nothing, flush nothing
-  --debug --verbose log more;  --log-format json  for collectors (text)
-  --metrics FILE    write numbers for Prometheus;  --listen IP:PORT  serve them
-  --help            this text
-  --version         the version
-
+  --dry-run         decide and log, write and flush nothing
+  --debug           log more; --verbose is the same
+  --log-format json for collectors (text)  --exec COMMAND  run after a move
+  --metrics FILE    numbers for Prometheus     --listen IP:PORT  serves them
+  --help            this text             --version       the version
 For sections that do not say it themselves:
-  --timeout SEC     the time a check may take, as in 0.25 (1)
-  --fall N          a server is down after N failures in a row (2)
-  --rise N          a server is up after N good checks in a row (2)
-  --interval SEC    the pause between two checks (1)
+  --timeout SEC     for a check (1)       --interval SEC  between two checks (1)
+  --fall N          until it is down (2)  --rise N        until it is up (2)
   --exclude LIST    servers never to use: host or host:port,...
-  --exec COMMAND    run after a move, with TAG, FROM, TO and REASON
-  --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
-
-environment, if there is no option: CONSUL_HTTP_ADDR,
-CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN";
+  --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)";
 
 const CHECK_REDIS_MASTER: &str = "\
 usage: checkredismaster --server LIST --tag TAG [options]
        checkredismaster --sentinel LIST --master-name NAME --tag TAG [options]
        checkredismaster [--conf FILE] [--tag TAG]... [options]
-
-Keeps the Consul key haproxy/redismaster/TAG on the Redis master: the one that
-most Sentinels name, or without Sentinels the one that others replicate from.
+Keeps the Consul key haproxy/redismaster/TAG on the Redis master.
 
   checkredismaster --server 10.0.21.5:6379,10.0.21.7:6379 --tag redis6379
 
   --server LIST     all servers of the replication: host or host:port,...
-  --sentinel LIST   the Sentinels: host or host:port,...
-  --master-name NAME  the name that the Sentinels know the master by
+  --sentinel LIST --master-name NAME      the Sentinels, and their master's name
   --user USER       the servers' user; the password is in REDISCLI_AUTH
   --conf FILE       without the above: its sections (/etc/confd_haproxy/db.conf)
   --tag TAG,...     with --server, the tag; else the sections to run (all)
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
-  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --token TOKEN     shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   --once            decide once, then exit: 0 ok, 1 degraded, 2 down, 3 unknown
-  --dry-run         decide and log, write nothing
-  --debug           log more;  --log-format json  for collectors (text)
-  --metrics FILE    write numbers for Prometheus;  --listen IP:PORT  serve them
-  --help  --version this text; the version
-
+  --dry-run         write nothing; --debug log more; --help --version as usual
+  --log-format json for collectors (text)  --exec COMMAND  run after a move
+  --metrics FILE    numbers for Prometheus     --listen IP:PORT  serves them
 For sections that do not say it themselves:
-  --timeout SEC     the time a check may take, as in 0.25 (1)
-  --fall N          a server is down after N failures in a row (2)
-  --rise N          a server is up after N good checks in a row (2)
-  --interval SEC    the pause between two checks (1)
-  --exclude LIST    servers never to use: host or host:port,...
-  --exec COMMAND    run after a move, with TAG, FROM, TO and REASON
-  --proxyport PORT  the port of HAProxy, for one tag (the first server's + 5000)
-  --tls WORD --ca FILE                 off, on, verify-ca, verify; authority
-  --tls-cert FILE --tls-key FILE       our own certificate
-  --tls-server-name NAME               the name in the servers' certificates";
+  --timeout SEC     for a check (1)       --interval SEC  between two checks (1)
+  --fall N          until it is down (2)  --rise N        until it is up (2)
+  --exclude LIST    never to be used      --proxyport PORT  of HAProxy
+  --tls WORD --ca FILE                    off, on, verify-ca, verify; authority
+  --tls-cert FILE --tls-key FILE --tls-server-name NAME   certificates' names";
 
 const STATUS: &str = "\
 usage: confd_haproxy status [--conf FILE] [--tag TAG]... [options]
-
 Says what every tag points at, how every server of it is, whether HAProxy sends
-clients there, and what to do: one line for all, then a table. Changes nothing,
-and needs no checker to be running.
+clients there, and what to do: one line for all, then a table. Changes nothing.
 
   confd_haproxy status
   confd_haproxy status --watch --tag slave3301
@@ -222,49 +180,41 @@ and needs no checker to be running.
   --conf FILE       the sections to look at (/etc/confd_haproxy/db.conf)
   --tag TAG,...     only these; may be repeated (all)
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
-  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --token TOKEN     shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   --store FILE      the keys are in this file, and not in Consul
   --timeout SEC     the time a check may take, for sections without it (1)
   --confdir DIR     its conf.d names HAProxy's stats socket (/etc/confd)
   --haproxy-socket ADDR   or this one: /path or host:port; may be repeated
   --watch [SEC]     look again every SEC seconds (2); * marks what is new
   --json            for programs
-  --help            this text
-  --version         the version
+  --help            this text             --version       the version
 
-exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as Nagios wants it. The worst
-of all tags counts, and critical is worse than unknown.
-
-environment: CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_TOKEN, those
-of the Consul tools about certificates; NO_COLOR";
+exit code: 0 ok, 1 warning, 2 critical, 3 unknown, as Nagios wants it; the worst
+of all tags counts. Colours are for terminals without NO_COLOR.";
 
 const MOVE: &str = "\
 usage: confd_haproxy move TAG HOST:PORT [options]
-
-Points a tag at another server, after checking it as a checker would. A server
-that is down is refused; one that is degraded or unknown needs --force.
+Points a tag at another server, after checking it as a checker would: one that
+is not up is refused. If a checker is quicker, nothing is written.
 
   confd_haproxy move slave3301 10.0.21.8:3301
   confd_haproxy move redis6379 10.0.21.7:6379 --store keys.json
 
-Checkers keep a healthy server that they find. From one that is degraded they
-move on as soon as a better one is up: confd_haproxy pin TAG keeps it.
+Checkers keep a healthy server that they find. From any other they move on as
+soon as a better one is up: confd_haproxy pin TAG keeps it.
 
-  --force           move to a server that is degraded or unknown, or although
-                    the tag is pinned elsewhere
+  --force           move to a server that is not up, or although the tag is
+                    pinned elsewhere
 ";
 
 const PIN: &str = "\
 usage: confd_haproxy pin TAG [HOST:PORT] [options]
-
-Keeps a tag on the server in use, or moves it to that one and keeps it there:
-no checker moves it until it is let go, also if the server fails. Each time a
-move would be due the log says so, and status warns of the pin.
+Keeps a tag on the server in use, or moves it to that one and keeps it there: no
+checker moves it until it is let go, also if the server fails. The log says so
+each time a move is due, and status warns. Checkers obey within 5 s.
 
   confd_haproxy pin slave3301 --until 2h --why 'reindexing'
   confd_haproxy pin slave3301 10.0.21.8:3301
-
-Checkers obey within 5 s, and at once when a move is due.
 
   --until TIME      let it go after this time: 90s, 30m, 2h, 1d (never)
   --why TEXT        shown by status and in the log
@@ -274,7 +224,8 @@ Checkers obey within 5 s, and at once when a move is due.
 const UNPIN: &str = "\
 usage: confd_haproxy unpin TAG [options]
 
-Lets a tag move again that was pinned. What is excluded stays excluded.
+Lets a tag move again that was pinned. What is excluded stays excluded. Orders
+that are malformed are removed.
 
   confd_haproxy unpin slave3301
   confd_haproxy unpin slave3301 --store /var/lib/confd_haproxy/keys.json
@@ -308,14 +259,13 @@ named. What exclude= in the conf file says stays.
 const OPERATE: &str = "  \
 --conf FILE       where the tag's section is (/etc/confd_haproxy/db.conf)
   --consul ADDR,... [http[s]://]host:port, unix:///path (localhost:8500)
-  --token TOKEN     Consul's token; shows in ps, better in the environment
+  --token TOKEN     shows in ps: better CONSUL_HTTP_TOKEN_FILE=/path
   --store FILE      the keys are in this file, and not in Consul
   --timeout SEC     the time a check may take, if its section has none (1)
-  --help            this text
-  --version         the version
+  --help            this text             --version       the version
 
 exit code: 0 done, 1 refused, 2 an error in the options or the conf file,
-3 the store cannot be asked. The environment is that of the checkers.";
+3 the store cannot be asked.";
 
 const RUN: &str = "\
 usage: confd_haproxy run [--conf FILE] [--tag TAG]... [options]

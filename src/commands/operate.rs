@@ -2,6 +2,7 @@
 //! what it has done; a refusal is a line too, and exit code 1.
 
 mod by;
+mod known;
 mod moving;
 mod ordering;
 
@@ -14,6 +15,8 @@ use super::{check, status};
 use crate::backend::{Key, Kind};
 use crate::cli::{Args, Operation};
 use crate::config;
+use crate::elect::Exclusion;
+use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::moment::Moment;
 use crate::resolve::Resolver;
@@ -54,23 +57,13 @@ pub fn run(args: Args, operation: Operation) -> Result<(String, u8), Error> {
     let bench = bench(args)?;
     let done = match operation {
         Operation::Move => Mover::of(&bench, wish.force).run(&server(&wish, operation)?),
-        Operation::Pin => match wish.words.is_empty() {
-            true => Orders::of(&bench).pin(&wish),
-            false => {
-                let target = server(&wish, operation)?;
-                match Mover::of(&bench, wish.force).run(&target) {
-                    Ok(Ok(moved)) => Orders::of(&bench)
-                        .pin(&wish)
-                        .map(|said| said.map(|pinned| format!("{moved}\n{pinned}"))),
-                    other => other,
-                }
-            }
-        },
+        Operation::Pin if wish.words.is_empty() => Orders::of(&bench).pin(&wish, None),
+        Operation::Pin => move_and_pin(&bench, &server(&wish, operation)?, &wish),
         Operation::Unpin => {
             none(&wish, operation)?;
             Orders::of(&bench).unpin()
         }
-        Operation::Exclude => Orders::of(&bench).exclude(&exclusions(&wish, operation)?, &wish),
+        Operation::Exclude => exclude(&bench, &exclusions(&wish, operation)?, &wish),
         Operation::Include => Orders::of(&bench).include(&exclusions(&wish, operation)?),
     };
     Ok(match done {
@@ -78,6 +71,30 @@ pub fn run(args: Args, operation: Operation) -> Result<(String, u8), Error> {
         Ok(Err(refusal)) => (refusal, 1),
         Err(error) => (error.to_string(), 3),
     })
+}
+
+/// Two lines, if both can be done.
+fn move_and_pin(bench: &Bench, target: &Endpoint, wish: &Wish) -> Said {
+    let moved = match Mover::of(bench, wish.force).pinning().run(target)? {
+        Ok(moved) => moved,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let said = Orders::of(bench).pin(wish, Some(target))?;
+    let both = |said| format!("{moved}\n{said}");
+    Ok(said.map(both).map_err(both))
+}
+
+/// Excludes them, and says which of them are no servers of the tag.
+fn exclude(bench: &Bench, servers: &[Exclusion], wish: &Wish) -> Said {
+    let done = Orders::of(bench).exclude(servers, wish)?;
+    Ok(done.map(|text| match known::strangers(bench, servers).as_slice() {
+        [] => text,
+        strangers => {
+            let all: Vec<String> = strangers.iter().map(ToString::to_string).collect();
+            let all = all.join(", ");
+            format!("{text}; none of its servers goes by {all} now: status shows how they are written")
+        }
+    }))
 }
 
 fn bench(args: Args) -> Result<Bench, Error> {
@@ -96,7 +113,7 @@ fn bench(args: Args) -> Result<Bench, Error> {
 }
 
 /// The one server that was named.
-fn server(wish: &Wish, operation: Operation) -> Result<crate::endpoint::Endpoint, Error> {
+fn server(wish: &Wish, operation: Operation) -> Result<Endpoint, Error> {
     match wish.words.as_slice() {
         [one] => one.parse().map_err(check::usage),
         _ => Err(usage_of(operation)),
@@ -110,7 +127,7 @@ fn none(wish: &Wish, operation: Operation) -> Result<(), Error> {
     }
 }
 
-fn exclusions(wish: &Wish, operation: Operation) -> Result<Vec<crate::elect::Exclusion>, Error> {
+fn exclusions(wish: &Wish, operation: Operation) -> Result<Vec<Exclusion>, Error> {
     if wish.words.is_empty() && operation == Operation::Exclude {
         return Err(usage_of(operation));
     }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use self::routes::Routes;
 use super::check;
@@ -14,12 +15,13 @@ use crate::backend::{Backend, Key, Kind};
 use crate::checker::Checker;
 use crate::cli::{Args, Start};
 use crate::config::{self, Service};
-use crate::elect;
+use crate::elect::{self, Exclusion};
 use crate::endpoint::{Endpoint, Host as HostName};
 use crate::error::Error;
 use crate::host::{Host, Listening};
+use crate::moment::Moment;
 use crate::resolve::Resolver;
-use crate::status::{Current, Listener, Picture, Row, Surroundings};
+use crate::status::{Current, Listener, Orders, Picture, Row, Surroundings};
 use crate::store::file::FileStore;
 use crate::store::{Entry, Store};
 use crate::supervisor::STACK;
@@ -105,7 +107,9 @@ impl Watcher {
         let common = &tag.common;
         let key = Key::new(common.kind, common.name.clone());
         let mut checker = check::checker(tag, tls.cloned(), &self.resolver, true);
-        let (current, port) = self.current(&key, tag, &mut *checker);
+        let orders = self.orders(&key);
+        let exclude = excluded(tag, &orders);
+        let (current, port) = self.current(&key, &exclude, &mut *checker);
         let server = match &current {
             Current::Server(server, _) => Some(server.clone()),
             Current::Nobody(_) | Current::Malformed(_) | Current::Unknown(_) => None,
@@ -118,8 +122,7 @@ impl Watcher {
             .candidates
             .sort_by_key(|c| (c.place, c.server.clone()));
         for candidate in &mut survey.candidates {
-            candidate.health =
-                elect::as_excluded(&common.exclude, &candidate.server, &candidate.health);
+            candidate.health = elect::as_excluded(&exclude, &candidate.server, &candidate.health);
         }
         let servers = survey.candidates.iter().map(|c| &c.server).chain(&server);
         Row {
@@ -129,9 +132,25 @@ impl Watcher {
             primary: primary(tag),
             others: survey.candidates,
             incomplete: survey.incomplete,
+            exclude,
+            orders,
             current,
             route: Default::default(),
             listener: Listener::Unseen,
+        }
+    }
+
+    /// What an operator has ordered, as it holds now.
+    fn orders(&self, key: &Key) -> Orders {
+        match self.store.read_override(key, Duration::ZERO) {
+            Ok(ordered) => match ordered.orders {
+                Ok(mut orders) => {
+                    orders.pin = orders.pinned(Moment::now()).cloned();
+                    Orders::Known(orders)
+                }
+                Err(problem) => Orders::Malformed(problem),
+            },
+            Err(error) => Orders::Unread(error.to_string()),
         }
     }
 
@@ -139,13 +158,13 @@ impl Watcher {
     fn current(
         &self,
         key: &Key,
-        tag: &config::Tag,
+        exclude: &[Exclusion],
         checker: &mut dyn Checker,
     ) -> (Current, Option<crate::endpoint::Port>) {
         match self.store.read(key) {
             Ok(Entry::Present { backend, .. }) if backend.name == *key.tag() => {
                 let port = backend.proxy_port;
-                (health(checker, tag, backend), Some(port))
+                (health(checker, exclude, backend), Some(port))
             }
             Ok(Entry::Present { backend, .. }) => {
                 let why = format!("{key} holds the name {}", backend.name);
@@ -213,8 +232,17 @@ fn primary(tag: &config::Tag) -> Option<Endpoint> {
     }
 }
 
-fn health(checker: &mut dyn Checker, tag: &config::Tag, backend: Backend) -> Current {
+/// Whom nobody is to use: by the configuration, and by order.
+fn excluded(tag: &config::Tag, orders: &Orders) -> Vec<Exclusion> {
+    let mut all = tag.common.exclude.clone();
+    if let Orders::Known(orders) = orders {
+        all.extend(orders.excluded());
+    }
+    all
+}
+
+fn health(checker: &mut dyn Checker, exclude: &[Exclusion], backend: Backend) -> Current {
     let health = checker.check(&backend.server);
-    let health = elect::as_excluded(&tag.common.exclude, &backend.server, &health);
+    let health = elect::as_excluded(exclude, &backend.server, &health);
     Current::Server(backend.server, health)
 }

@@ -75,7 +75,7 @@ impl Orders {
     /// Where the tag has to stay, and who has ordered it.
     pub(super) fn pin(&self) -> Option<(Pin, String)> {
         let pin = self.known.pinned(Moment::now())?;
-        Some((pin.clone(), self.known.origin()))
+        Some((pin.clone(), pin.origin.to_string()))
     }
 
     fn take(&mut self, key: &Key, orders: Override) {
@@ -84,8 +84,8 @@ impl Orders {
             return;
         }
         log::warn!(target: key.tag().as_str(), "{}", told(key, &orders));
-        let both = self.configured.iter().chain(&orders.exclude);
-        self.exclude = both.cloned().collect();
+        self.exclude = self.configured.clone();
+        self.exclude.extend(orders.excluded());
         self.known = orders;
     }
 
@@ -109,15 +109,19 @@ fn told(key: &Key, orders: &Override) -> String {
     if let Some(pin) = &orders.pin {
         let until = pin.until.map(|until| format!(" until {until}"));
         let until = until.unwrap_or_default();
-        parts.push(format!("it is pinned to {}{until}", pin.server));
+        parts.push(format!(
+            "it is pinned to {}{until} by {}",
+            pin.server, pin.origin
+        ));
     }
-    if !orders.exclude.is_empty() {
-        let all: Vec<String> = orders.exclude.iter().map(ToString::to_string).collect();
-        parts.push(format!("excluded are {}", all.join(", ")));
-    }
+    let each = orders.exclude.iter();
+    parts.extend(each.map(|excluded| format!("excluded is {excluded}")));
     let what = match parts.is_empty() {
-        true => "it is neither pinned nor is a server excluded any more".to_owned(),
+        true => format!(
+            "it is neither pinned nor is a server excluded any more, by {}",
+            orders.changed
+        ),
         false => parts.join("; "),
     };
-    format!("new orders for {tag}: {what} (by {})", orders.origin())
+    format!("new orders for {tag}: {what}")
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Current, Picture, Reached, Route, Row, Standing, Warning, state, word};
+use super::{Current, Orders, Picture, Reached, Route, Row, Standing, Warning, state, word};
 use crate::checker::{Candidate, Degraded, Health};
 use crate::endpoint::Endpoint;
 use crate::outcome::State;
@@ -42,9 +42,19 @@ fn tag(row: &Row, about: &[Warning]) -> Value {
         "primary": row.primary.as_ref().map(ToString::to_string),
         "others": row.others.iter().map(other).collect::<Vec<_>>(),
         "incomplete": row.incomplete,
+        "orders": orders(row),
         "haproxy": haproxy(row),
         "warnings": warnings(about),
     })
+}
+
+/// What an operator has ordered, as it is kept; null if that is nothing, or not known.
+fn orders(row: &Row) -> Value {
+    match &row.orders {
+        Orders::Known(orders) if orders.is_empty() => Value::Null,
+        Orders::Known(orders) => serde_json::from_str(&orders.to_string()).unwrap_or_default(),
+        Orders::Malformed(_) | Orders::Unread(_) => Value::Null,
+    }
 }
 
 /// What HAProxy does; null if it was not asked.

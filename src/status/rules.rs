@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Current, Listener, Route, Row, Standing, Surroundings, Warning};
+use super::{Current, Listener, Orders, Route, Row, Standing, Surroundings, Warning};
 use crate::backend::Kind;
 use crate::checker::{Candidate, Degraded, Fault, Health};
 use crate::elect;
@@ -19,6 +19,7 @@ pub(super) fn of_tags(rows: &[Row], around: &Surroundings) -> Vec<Vec<Warning>> 
             shared_port(row, earlier),
             on_primary(row),
             nobody_left(row),
+            ordered(row),
         ]
         .into_iter()
         .flatten()
@@ -44,14 +45,36 @@ fn malformed(row: &Row) -> Option<Warning> {
     })
 }
 
-/// A checker would have moved it by now.
+/// What an operator has ordered, or tried to.
+fn ordered(row: &Row) -> Option<Warning> {
+    match &row.orders {
+        Orders::Known(orders) => orders.pin.as_ref().map(|pin| Warning::Pinned {
+            tag: row.key.tag().clone(),
+            pin: pin.clone(),
+        }),
+        Orders::Malformed(problem) => Some(Warning::OrdersMalformed {
+            key: row.key.clone(),
+            problem: problem.clone(),
+        }),
+        // A store that tells nothing at all is said once.
+        Orders::Unread(_) if matches!(row.current, Current::Unknown(_)) => None,
+        Orders::Unread(error) => Some(Warning::OrdersUnread {
+            error: error.clone(),
+        }),
+    }
+}
+
+/// A checker would have moved it by now, if nobody forbids it.
 fn not_moved(row: &Row) -> Option<Warning> {
+    if row.orders().is_some_and(|orders| orders.pin.is_some()) {
+        return None;
+    }
     let is_lost = match &row.current {
         Current::Server(_, health) => matches!(health, Health::Down(_)),
         Current::Nobody(_) | Current::Malformed(_) => true,
         Current::Unknown(_) => false,
     };
-    let best = elect::forced(&row.others, &[]).filter(|_| is_lost)?;
+    let best = elect::forced(&row.others, &row.exclude).filter(|_| is_lost)?;
     Some(Warning::NotMoved {
         key: row.key.clone(),
         best: best.server.clone(),
@@ -124,21 +147,22 @@ fn on_primary(row: &Row) -> Option<Warning> {
 
 /// Where an operator lists one server only, that is what was wanted.
 fn nobody_left(row: &Row) -> Option<Warning> {
-    let (server, kind) = (row.server()?, row.key.kind());
+    let kind = row.key.kind();
     let is_alone_by_choice = row.others.is_empty() && kind != Kind::MysqlSlave;
-    let is_lost = matches!(row.health()?, Health::Down(_));
-    let could = row.others.iter().any(|other| could_take_over(kind, other));
-    (!could && !is_alone_by_choice && !is_lost).then(|| Warning::NobodyLeft {
-        kind,
-        server: server.clone(),
-    })
+    let could = row.others.iter().any(|other| could_take_over(row, other));
+    let server = match &row.current {
+        Current::Unknown(_) => return None,
+        Current::Server(_, Health::Down(_)) | Current::Nobody(_) | Current::Malformed(_) => None,
+        Current::Server(server, _) => Some(server.clone()),
+    };
+    (!could && !is_alone_by_choice).then_some(Warning::NobodyLeft { kind, server })
 }
 
 /// Now, or in Redis' case after whoever promotes masters has made it one.
-fn could_take_over(kind: Kind, other: &Candidate) -> bool {
-    match (&other.health, kind) {
+fn could_take_over(row: &Row, other: &Candidate) -> bool {
+    match (&other.health, row.key.kind()) {
         (Health::Down(Fault::NotMaster(_)), Kind::RedisMaster) => true,
-        _ => elect::forced(std::slice::from_ref(other), &[]).is_some(),
+        _ => elect::forced(std::slice::from_ref(other), &row.exclude).is_some(),
     }
 }
 

@@ -118,18 +118,32 @@ fn entries(row: &Row, warnings: &[Warning], with_haproxy: bool) -> Vec<Entry> {
     let or = || [Cell::new("", Tint::None), Cell::new("   or", Tint::Faint)];
     let others = row.others.iter();
     all.extend(others.map(|c| entry(row, or(), &c.server, &c.health, false, with_haproxy)));
-    let is_shown = |why: &&String| !says_of_primary(row, why);
-    if let Some(why) = row.incomplete.as_ref().filter(is_shown) {
+    all.extend(notes(row).into_iter().map(|(id, text)| {
         let blank = [Cell::new("", Tint::None), Cell::new("", Tint::None)];
-        let text = format!("the list may be incomplete: {why}");
         let mut note = without_server(row, blank, Cell::new(text, Tint::Poor), with_haproxy);
-        note.id.push_str(" incomplete");
-        all.push(note);
-    }
+        note.id.push_str(&id);
+        note
+    }));
     if let Some(last) = all.last_mut() {
         last.warnings = warnings.to_vec();
     }
     all
+}
+
+/// What else there is to say of a tag, each with what tells it from the others.
+fn notes(row: &Row) -> Vec<(String, String)> {
+    let is_shown = |why: &&String| !says_of_primary(row, why);
+    let incomplete = row.incomplete.as_ref().filter(is_shown);
+    let incomplete = incomplete.map(|why| format!("the list may be incomplete: {why}"));
+    let incomplete = incomplete.map(|text| (" incomplete".to_owned(), text));
+    let excluded = row.orders().into_iter().flat_map(|orders| &orders.exclude);
+    let excluded = excluded.map(|each| {
+        (
+            format!(" excluded {}", each.what),
+            format!("excluded: {each}"),
+        )
+    });
+    incomplete.into_iter().chain(excluded).collect()
 }
 
 /// Whether a note repeats what the primary's own line says.

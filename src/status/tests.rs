@@ -1,5 +1,7 @@
 //! Pictures, good and bad, and when each warning is given.
 
+mod golden;
+
 use serde_json::Value;
 
 use super::layout::WIDTH;
@@ -23,6 +25,8 @@ fn row(kind: Kind, tag: &str, port: u16, current: Current) -> Row {
         primary: None,
         others: Vec::new(),
         incomplete: None,
+        exclude: Vec::new(),
+        orders: Orders::Known(Override::default()),
         route: Route::NotAsked,
         listener: Listener::Unseen,
         addresses: BTreeMap::new(),
@@ -318,7 +322,11 @@ fn each_warning_is_given_when_it_should_be_and_else_not() {
         (with(&|row| row.listener = Listener::Haproxy), &[]),
         (alone(Kind::MysqlSlave, UP), &["nobody-left"]),
         (alone(Kind::Memcached, UP), &[]),
-        (alone(Kind::MysqlSlave, Fault::Refused.into()), &[]),
+        (
+            alone(Kind::MysqlSlave, Fault::Refused.into()),
+            &["nobody-left"],
+        ),
+        (alone(Kind::Memcached, Fault::Refused.into()), &[]),
         (
             Row {
                 others: vec![candidate("10.0.21.8:1", Fault::Refused.into())],

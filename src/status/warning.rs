@@ -4,6 +4,7 @@
 use crate::backend::{Key, Kind, TagName};
 use crate::endpoint::{Endpoint, Port};
 use crate::outcome::State;
+use crate::overrides::Pin;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,12 +92,31 @@ pub enum Warning {
         /// The primary, where it is to be run.
         primary: Option<Endpoint>,
     },
-    /// If the server in use fails, nobody takes over.
+    /// If the server in use fails, nobody takes over; or it has failed already.
     NobodyLeft {
         /// The kind of tag.
         kind: Kind,
-        /// The server in use.
-        server: Endpoint,
+        /// The server in use, if it serves.
+        server: Option<Endpoint>,
+    },
+    /// The tag moves nowhere, by order.
+    Pinned {
+        /// The tag.
+        tag: TagName,
+        /// Where, until when, and by whom.
+        pin: Pin,
+    },
+    /// An operator's orders are malformed.
+    OrdersMalformed {
+        /// The tag's key.
+        key: Key,
+        /// What is wrong with them.
+        problem: String,
+    },
+    /// The store does not tell the orders, though it tells the tag's key.
+    OrdersUnread {
+        /// What it says.
+        error: String,
     },
     /// SELinux keeps HAProxy from its ports.
     Selinux,
@@ -132,12 +152,15 @@ impl Warning {
             } => *haproxy_answers,
             Warning::NoSection { silent, .. } => silent.is_some(),
             Warning::Elsewhere { serves, .. } => !serves,
+            Warning::NobodyLeft { server, .. } => server.is_none(),
             Warning::KeyMalformed { .. }
             | Warning::SharedPort { .. }
             | Warning::OnPrimary { .. }
             | Warning::Foreign { .. }
             | Warning::Grant { .. }
-            | Warning::NobodyLeft { .. }
+            | Warning::Pinned { .. }
+            | Warning::OrdersMalformed { .. }
+            | Warning::OrdersUnread { .. }
             | Warning::Selinux => false,
         };
         match is_critical {
@@ -161,6 +184,9 @@ impl Warning {
             Warning::Foreign { .. } => "foreign-replica",
             Warning::Grant { .. } => "missing-grant",
             Warning::NobodyLeft { .. } => "nobody-left",
+            Warning::Pinned { .. } => "pinned",
+            Warning::OrdersMalformed { .. } => "orders-malformed",
+            Warning::OrdersUnread { .. } => "orders-unread",
             Warning::Selinux => "selinux",
         }
     }
@@ -206,9 +232,29 @@ impl Warning {
                 format!("{server} is a replica of another primary: {what}")
             }
             Warning::Grant { .. } => "the account lacks a privilege".to_owned(),
-            Warning::NobodyLeft { server, .. } => {
-                format!("nobody can take over when {server} fails")
+            Warning::NobodyLeft {
+                server: Some(server),
+                ..
+            } => format!("nobody can take over when {server} fails"),
+            Warning::NobodyLeft { server: None, .. } => {
+                "no server is left that could take over: clients get nothing".to_owned()
             }
+            Warning::Pinned { pin, .. } => {
+                let until = pin.until.map(|until| format!(" until {until}"));
+                format!(
+                    "no checker moves it: pinned to {}{} by {}",
+                    pin.server,
+                    until.unwrap_or_default(),
+                    pin.origin
+                )
+            }
+            Warning::OrdersMalformed { key, problem } => {
+                format!(
+                    "the orders in {} are malformed: {problem}",
+                    key.override_path()
+                )
+            }
+            Warning::OrdersUnread { error } => format!("orders are not known: {error}"),
             Warning::Selinux => "SELinux keeps HAProxy from these ports".to_owned(),
         }
     }
@@ -271,6 +317,13 @@ impl Warning {
                 Kind::Memcached => "start another memcached, or mend those above".to_owned(),
                 Kind::RedisMaster => "start another replica of it, or mend those above".to_owned(),
             },
+            Warning::Pinned { tag, .. } => format!("confd_haproxy unpin {tag} lets it move again"),
+            Warning::OrdersMalformed { key, .. } => {
+                format!("confd_haproxy unpin {} removes them", key.tag())
+            }
+            Warning::OrdersUnread { .. } => "the checkers obey the last orders that they know; \
+                 they need to read below haproxy/overrides/ as well"
+                .to_owned(),
             Warning::Selinux => "setsebool -P haproxy_connect_any on".to_owned(),
         }
     }

@@ -4,26 +4,29 @@ use std::fs;
 use std::path::Path;
 
 use crate::listed::{Listed, QUICK};
+use crate::operate::Desk;
 use crate::support::certs::text;
 use crate::support::checker::{CheckerBuilder, Finished};
 use crate::support::consul::Consul;
 use crate::support::memcached::Memcached;
 use crate::support::scratch::Scratch;
-use crate::support::{seconds, wait_until};
+use crate::support::{free_port, seconds, wait_until};
 
 const KEY: &str = "haproxy/memcached/mem11211";
 /// A token that Consul has never heard of.
 const WRONG: &str = "11111111-2222-3333-4444-555555555555";
 
-/// The rule of README's section about ACLs that gives this permission.
-fn rule(permission: &str) -> String {
+/// The policy of README's section about ACLs that goes by this name: its lines, up to an empty one.
+fn policy(name: &str) -> String {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
     let readme = readme.unwrap();
     let (_, section) = readme.split_once("\n### ACL\n").unwrap();
-    let mut lines = section.lines().map(str::trim);
-    let wanted = format!("policy = \"{permission}\"");
-    let rule = lines.find(|line| line.starts_with("key_prefix") && line.contains(&wanted));
-    rule.expect("README has such a rule").to_owned()
+    let head = format!("    # {name}.hcl: ");
+    let (_, rest) = section.split_once(&head).expect("README has such a policy");
+    let lines = rest.lines().skip(1).map(str::trim);
+    let lines: Vec<&str> = lines.take_while(|line| !line.is_empty()).collect();
+    assert!(lines.iter().all(|line| line.starts_with("key_prefix")));
+    lines.join("\n")
 }
 
 struct Scene {
@@ -103,8 +106,8 @@ fn assert_says(finished: &Finished, wanted: &[&str]) {
 #[test]
 fn a_checker_needs_readmes_policy_and_says_so_with_the_key_whatever_is_wrong_with_its_token() {
     let scene = Scene::start();
-    let write = scene.consul.token("checker", &rule("write"));
-    let read = scene.consul.token("renderer", &rule("read"));
+    let write = scene.consul.token("checker", &policy("checker"));
+    let read = scene.consul.token("renderer", &policy("renderer"));
     let needed = r#"key_prefix "haproxy/" { policy = "write" }"#;
 
     let missing = scene.once(None);
@@ -137,7 +140,7 @@ fn a_checker_needs_readmes_policy_and_says_so_with_the_key_whatever_is_wrong_wit
 #[test]
 fn a_renderer_needs_to_read_and_an_empty_list_is_not_taken_for_no_keys() {
     let scene = Scene::start();
-    let read = scene.consul.token("renderer", &rule("read"));
+    let read = scene.consul.token("renderer", &policy("renderer"));
     scene.consul.put(
         KEY,
         r#"{"name":"mem11211", "host":"10.0.0.1", "port":1, "proxyport":2}"#,
@@ -170,8 +173,8 @@ fn a_renderer_needs_to_read_and_an_empty_list_is_not_taken_for_no_keys() {
 #[test]
 fn a_token_file_is_read_again_and_a_token_that_ended_is_said_so() {
     let scene = Scene::start();
-    let write = scene.consul.token("checker", &rule("write"));
-    let read = scene.consul.token("renderer", &rule("read"));
+    let write = scene.consul.token("checker", &policy("checker"));
+    let read = scene.consul.token("renderer", &policy("renderer"));
     let builder = scene.checker().file("token", &read.secret);
     let (file, new) = (builder.dir().join("token"), builder.dir().join("new"));
     let change = |token: &str| {
@@ -185,12 +188,72 @@ fn a_token_file_is_read_again_and_a_token_that_ended_is_said_so() {
     // Consul keeps no token for less than a minute; one that is deleted looks the same.
     scene.consul.revoke(&write);
     checker.wait_for_log("wrong, expired or deleted");
-    let again = scene.consul.token("again", &rule("write"));
+    let again = scene.consul.token("again", &policy("checker"));
     change(&again.secret);
     let ok = checker.count("is ok: mem11211 in consul");
     wait_until("all is well again", seconds(20), || {
         checker.count("is ok: mem11211 in consul") > ok
     });
+}
+
+#[test]
+fn an_operators_policy_lets_him_order_and_a_checkers_only_obey() {
+    let scene = Scene::start();
+    let [checker, operator, renderer] =
+        ["checker", "operator", "renderer"].map(|name| scene.consul.token(name, &policy(name)));
+    let conf = format!(
+        "[mem11211]\ntype=memcached\nserver={}\nproxyport={}\n",
+        scene.cache.endpoint(),
+        free_port()
+    );
+    let desk = |token: &str| {
+        let consul = scene.consul.endpoint();
+        Desk::new(&conf, &["--consul", &consul, "--token", token])
+    };
+    let running = scene.checker().args(["--token", &checker.secret]).start();
+    running.wait_for_log("set new alive");
+    let orders = "haproxy/overrides/memcached/mem11211";
+    let weak = desk(&checker.secret);
+    for words in [&["pin", "mem11211"][..], &["exclude", "mem11211", "h"]] {
+        let said = [
+            &*format!("writing {orders} to consul "),
+            &format!("write permission on {orders} is missing"),
+            r#"its policy has key_prefix "haproxy/overrides/" { policy = "write" }"#,
+        ];
+        weak.refuses(words, 3, &said);
+    }
+    desk(&operator.secret).does(&["pin", "mem11211"], "is pinned to");
+    running.wait_for_log("new orders for mem11211: it is pinned to");
+    let (code, said) = desk(&renderer.secret).status();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("pinned to "), "{said}");
+    desk(&operator.secret).does(&["unpin", "mem11211"], "may move again");
+
+    // A policy of its keys alone: it works, and says once whose orders it does not know.
+    let key = format!("key \"{KEY}\" {{ policy = \"write\" }}");
+    let narrow = scene.consul.token("narrow", &key);
+    let deaf = scene.checker().args(["--token", &narrow.secret]).start();
+    let line = format!("read permission on {orders} is missing");
+    deaf.wait_for_log(&line);
+    deaf.wait_for_count("is ok: mem11211 in consul", 15);
+    assert_eq!(deaf.count(&line), 1, "{}", deaf.log());
+    let said = deaf
+        .lines()
+        .into_iter()
+        .find(|l| l.contains(&line))
+        .unwrap();
+    for word in [
+        r#"key_prefix "haproxy/overrides/" { policy = "read" }"#,
+        "no orders are obeyed",
+    ] {
+        assert!(said.contains(word), "{said}");
+    }
+    let (code, said) = desk(&narrow.secret).status();
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("! orders are not known: reading haproxy/overrides/"),
+        "{said}"
+    );
 }
 
 #[test]

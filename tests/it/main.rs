@@ -41,6 +41,10 @@ mod metrics;
 mod status;
 mod status_warnings;
 
+// What an operator does with a tag.
+mod operate;
+mod operate_mysql;
+
 // checkmemcached.
 mod memcached;
 mod memcached_faults;
@@ -76,8 +80,9 @@ mod sizes;
 mod systemd;
 mod templates;
 
-// What the fuzz tests mutate, recorded.
+// What the fuzz tests mutate, recorded; and README's picture.
 mod corpus;
+mod picture;
 
 // The fixtures themselves.
 mod fixtures;

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 /// In bytes: the whole program, and the one without TLS.
-const FULL: u64 = 4_000_000;
-const TINY: u64 = 3_000_000;
+const FULL: u64 = 4_250_000;
+const TINY: u64 = 3_250_000;
 
 /// What `make test` built; a build of the tests alone has nothing to weigh.
 fn built(variable: &str) -> Option<PathBuf> {

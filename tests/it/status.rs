@@ -189,3 +189,31 @@ fn watch_shows_picture_after_picture_marks_what_is_new_and_ends_with_its_reader(
     assert_eq!(piped.stdout.lines().count(), 1, "{}", piped.stdout);
     assert_eq!(piped.stderr, "");
 }
+
+#[test]
+fn there_are_colours_on_a_terminal_unless_the_environment_forbids_them() {
+    let cache = Memcached::start();
+    let conf = format!("[mem11211]\ntype=memcached\nserver={}\n", cache.endpoint());
+    for (variable, value, is_coloured) in [
+        ("TERM", "xterm", true),
+        ("TERM", "dumb", false),
+        ("NO_COLOR", "1", false),
+    ] {
+        // `script` gives it a terminal.
+        let terminal = CheckerBuilder::of("script", "script").env("TERM", "xterm");
+        let dir = terminal.dir().display().to_string();
+        let command = format!(
+            "{} status --conf {dir}/db.conf --store {dir}/keys.json --confdir /nonexistent",
+            binary().display()
+        );
+        let finished = terminal
+            .file("db.conf", &conf)
+            .env(variable, value)
+            .args(["-qec", &command, "/dev/null"])
+            .run_to_end(seconds(20));
+        assert_eq!(finished.code, Some(2), "{finished:?}");
+        let is_red = finished.stdout.starts_with("\u{1b}[1;31mCRITICAL");
+        assert_eq!(is_red, is_coloured, "{variable}={value}: {finished:?}");
+        assert_eq!(finished.stdout.contains('\u{1b}'), is_coloured);
+    }
+}

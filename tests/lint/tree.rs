@@ -42,3 +42,23 @@ fn every_source_file_says_first_what_it_owns() {
         missing.join(", ")
     );
 }
+
+#[test]
+fn every_file_that_readme_refers_to_is_there() {
+    let text = fs::read_to_string(root().join("README.md")).unwrap();
+    let targets = text.split("](").skip(1);
+    let targets = targets.filter_map(|rest| rest.split([')', '#']).next());
+    let is_here = |target: &&str| !target.is_empty() && !target.contains("://");
+    let missing: Vec<&str> = targets
+        .filter(is_here)
+        .filter(|target| !root().join(target).exists())
+        .collect();
+    assert!(missing.is_empty(), "{}", missing.join(", "));
+}
+
+#[test]
+fn readme_opens_with_a_picture() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (opening, _) = readme.split_once("\n## ").unwrap();
+    assert!(opening.contains("](docs/failover.svg)"));
+}

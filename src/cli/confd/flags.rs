@@ -35,7 +35,9 @@ pub(in crate::cli) fn parse(words: impl Iterator<Item = OsString>) -> Result<Par
             flags: reader.layer,
         }))),
         None => {
-            reader.problems.push("see confd -help".to_owned());
+            reader
+                .problems
+                .push("see confd_haproxy confd -help".to_owned());
             Err(Error::Confd(reader.problems))
         }
     }
@@ -115,7 +117,8 @@ impl Reader {
     }
 
     fn unknown(&mut self, name: &str, value_may_follow: bool) {
-        let hint = nearest(name, SETTINGS.iter().map(|setting| setting.flag))
+        let known = SETTINGS.iter().map(|setting| setting.flag);
+        let hint = nearest(name, known.chain(["help", "version"]))
             .map_or_else(String::new, |flag| format!(", did you mean -{flag}?"));
         let name = name.escape_debug();
         self.problems.push(format!("unknown flag -{name}{hint}"));

@@ -100,7 +100,10 @@ fn a_switch_is_said_alone_or_with_any_of_gos_booleans() {
         problems("-noop=maybe", &[], ""),
         ["-noop: 'maybe' is not true or false"]
     );
-    let text = ["unexpected argument 'true'", "see confd -help"];
+    let text = [
+        "unexpected argument 'true'",
+        "see confd_haproxy confd -help",
+    ];
     assert_eq!(typed("-noop true").unwrap_err().problems(), text);
 }
 
@@ -231,7 +234,7 @@ fn every_problem_of_a_command_line_is_named_at_once() {
             "unknown flag -colour",
             "-node: its value is missing (write -node=value if it begins with a hyphen)",
             "unexpected argument 'stray'",
-            "see confd -help",
+            "see confd_haproxy confd -help",
         ]
     );
     let error = typed("-- - -=x -prefix").unwrap_err();
@@ -242,7 +245,7 @@ fn every_problem_of_a_command_line_is_named_at_once() {
             "unexpected argument '-'",
             "unknown flag -",
             "-prefix: its value is missing (write -prefix=value if it begins with a hyphen)",
-            "see confd -help",
+            "see confd_haproxy confd -help",
         ]
     );
 }

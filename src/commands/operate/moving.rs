@@ -4,18 +4,19 @@
 use std::time::Duration;
 
 use super::{Bench, Said};
-use crate::backend::{Backend, Cause, Kind};
+use crate::backend::{Backend, Cause, Kind, TagName};
 use crate::checker::{Candidate, Checker, Health};
 use crate::commands::check;
 use crate::elect::{self, Exclusion};
 use crate::endpoint::Endpoint;
 use crate::moment::Moment;
-use crate::overrides::Override;
-use crate::store::{Entry, Swap, Version};
+use crate::overrides::{Override, Pin};
+use crate::store::{Entry, StoreError, Swap, Version};
 
 pub(super) struct Mover<'a> {
     bench: &'a Bench,
     force: bool,
+    will_pin: bool,
     checker: Box<dyn Checker>,
 }
 
@@ -26,28 +27,30 @@ impl<'a> Mover<'a> {
             checker: check::checker(&bench.tag, tls, &bench.resolver, true),
             bench,
             force,
+            will_pin: false,
+        }
+    }
+
+    /// The tag will be pinned there.
+    pub(super) fn pinning(self) -> Mover<'a> {
+        Mover {
+            will_pin: true,
+            ..self
         }
     }
 
     pub(super) fn run(mut self, target: &Endpoint) -> Said {
         let (key, store) = (&self.bench.key, &self.bench.store);
-        let (old, version) = match store.read(key)? {
-            Entry::Present {
-                backend, version, ..
-            } => (Some(backend), version),
-            Entry::Malformed { version, .. } => (None, version),
-            Entry::Absent => (None, Version::ABSENT),
-        };
-        let old = old.filter(|backend| backend.name == *key.tag());
+        let (old, version) = self.held()?;
         if old.as_ref().is_some_and(|old| old.server == *target) {
             return Ok(Ok(format!("{} is on {target} already", key.tag())));
         }
-        let orders = store
-            .read_override(key, Duration::ZERO)?
-            .orders
-            .unwrap_or_default();
-        if let Some(refusal) = self.pinned_elsewhere(&orders, target) {
-            return Ok(Err(refusal));
+        let orders = store.read_override(key, Duration::ZERO)?.orders;
+        let orders = orders.unwrap_or_default();
+        let pin = orders.pinned(Moment::now());
+        let pin = pin.filter(|pin| pin.server != *target);
+        if let Some(pin) = pin.filter(|_| !self.force) {
+            return Ok(Err(pinned_elsewhere(key.tag(), pin)));
         }
         let cause = self.cause(old.as_ref());
         let left = old.as_ref().map(|old| &old.server);
@@ -55,18 +58,26 @@ impl<'a> Mover<'a> {
             Ok(health) => health,
             Err(refusal) => return Ok(Err(refusal)),
         };
-        self.write(old.as_ref(), target, &health, cause, version)
+        let said = self.write(old.as_ref(), target, &health, cause, version)?;
+        Ok(said.map(|text| match pin.filter(|_| !self.will_pin) {
+            None => text,
+            Some(pin) => format!(
+                "{text}; the pin still names {}: confd_haproxy pin {} renews it",
+                pin.server,
+                key.tag()
+            ),
+        }))
     }
 
-    fn pinned_elsewhere(&self, orders: &Override, target: &Endpoint) -> Option<String> {
-        let tag = self.bench.key.tag();
-        let pin = orders.pinned(Moment::now())?;
-        (pin.server != *target && !self.force).then(|| {
-            format!(
-                "not moved: {tag} is pinned to {} by {}; confd_haproxy unpin {tag} lets it go",
-                pin.server,
-                orders.origin()
-            )
+    /// Where the tag is, as far as the key says it, and the version to write over.
+    fn held(&self) -> Result<(Option<Backend>, Version), StoreError> {
+        let key = &self.bench.key;
+        Ok(match self.bench.store.read(key)? {
+            Entry::Present {
+                backend, version, ..
+            } => (Some(backend).filter(|b| b.name == *key.tag()), version),
+            Entry::Malformed { version, .. } => (None, version),
+            Entry::Absent => (None, Version::ABSENT),
         })
     }
 
@@ -88,23 +99,19 @@ impl<'a> Mover<'a> {
         let health = self.look_at(target, old);
         let exclude: Vec<Exclusion> = self.excluded(orders);
         let health = elect::as_excluded(&exclude, target, &health);
-        let not_moved = |hint: &str| format!("not moved: {target} is {health}{hint}");
-        match &health {
-            // A checker would leave it in its next cycle.
-            Health::Down(_) => return Err(not_moved("")),
-            Health::Degraded(_) | Health::Unknown(_) if !self.force => {
-                return Err(not_moved("; --force moves all the same"));
-            }
-            Health::Up { .. } | Health::Degraded(_) | Health::Unknown(_) => {}
+        if !self.force && !matches!(health, Health::Up { .. }) {
+            return Err(format!(
+                "not moved: {target} is {health}; --force moves all the same"
+            ));
         }
         let ready = self.checker.prepare(&Candidate {
             server: target.clone(),
             health: health.clone(),
             place: 0,
         });
-        match ready {
-            Health::Down(_) => Err(format!("not moved: {target} is {ready}")),
-            Health::Up { .. } | Health::Degraded(_) | Health::Unknown(_) => Ok(ready),
+        match !self.force && matches!(ready, Health::Down(_)) {
+            true => Err(format!("not moved: {target} is {ready}")),
+            false => Ok(ready),
         }
     }
 
@@ -122,8 +129,9 @@ impl<'a> Mover<'a> {
     }
 
     fn excluded(&self, orders: &Override) -> Vec<Exclusion> {
-        let configured = self.bench.tag.common.exclude.iter();
-        configured.chain(&orders.exclude).cloned().collect()
+        let mut all = self.bench.tag.common.exclude.clone();
+        all.extend(orders.excluded());
+        all
     }
 
     fn write(
@@ -160,4 +168,11 @@ impl<'a> Mover<'a> {
             }
         }
     }
+}
+
+fn pinned_elsewhere(tag: &TagName, pin: &Pin) -> String {
+    format!(
+        "not moved: {tag} is pinned to {} by {}; confd_haproxy unpin {tag} lets it go",
+        pin.server, pin.origin
+    )
 }

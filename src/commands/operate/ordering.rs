@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::{Bench, Said, Wish, by};
 use crate::elect::Exclusion;
+use crate::endpoint::Endpoint;
 use crate::moment::Moment;
-use crate::overrides::{Override, Pin};
+use crate::overrides::{Excluded, Origin, Override, Pin};
 use crate::store::{Entry, StoreError, Swap, Version};
 
 /// How often it is tried against others who write.
@@ -18,8 +19,8 @@ impl<'a> Orders<'a> {
         Orders(bench)
     }
 
-    /// Where the key says that the tag is.
-    pub(super) fn pin(&self, wish: &Wish) -> Said {
+    /// Where the key says that the tag is; if it was to be at a certain server, only there.
+    pub(super) fn pin(&self, wish: &Wish, wanted: Option<&Endpoint>) -> Said {
         let (key, store) = (&self.0.key, &self.0.store);
         let tag = key.tag();
         let server = match store.read(key)? {
@@ -33,6 +34,11 @@ impl<'a> Orders<'a> {
                 return Ok(Err(text));
             }
         };
+        if wanted.is_some_and(|wanted| *wanted != server) {
+            return Ok(Err(format!(
+                "not pinned: {tag} is on {server} again, as a checker was quicker"
+            )));
+        }
         let until = wish.until.map(|until| format!(" until {until}"));
         let text = format!(
             "{tag} is pinned to {server}{}: no checker moves it, also if that fails; \
@@ -40,10 +46,10 @@ impl<'a> Orders<'a> {
             until.unwrap_or_default()
         );
         self.change(|orders| {
-            orders.why.clone_from(&wish.why);
             orders.pin = Some(Pin {
                 server: server.clone(),
                 until: wish.until,
+                origin: origin(&wish.why),
             });
             Ok(text.clone())
         })
@@ -55,8 +61,7 @@ impl<'a> Orders<'a> {
             None => Err(format!("{tag} was not pinned")),
             Some(pin) => Ok(format!(
                 "{tag} may move again: it was pinned to {} by {}",
-                pin.server,
-                orders.origin()
+                pin.server, pin.origin
             )),
         })
     }
@@ -64,18 +69,15 @@ impl<'a> Orders<'a> {
     pub(super) fn exclude(&self, servers: &[Exclusion], wish: &Wish) -> Said {
         let tag = self.0.key.tag();
         self.change(|orders| {
-            if !wish.why.is_empty() {
-                orders.why.clone_from(&wish.why);
-            }
-            for server in servers {
-                if !orders.exclude.contains(server) {
-                    orders.exclude.push(server.clone());
-                }
-            }
+            orders.exclude.retain(|each| !servers.contains(&each.what));
+            orders.exclude.extend(servers.iter().map(|what| Excluded {
+                what: what.clone(),
+                origin: origin(&wish.why),
+            }));
             Ok(format!(
                 "{tag}: excluded are {}; a server in use is left as soon as another is up; \
                  confd_haproxy include {tag} uses them again",
-                listed(&orders.exclude)
+                listed(&orders.excluded())
             ))
         })
     }
@@ -84,18 +86,17 @@ impl<'a> Orders<'a> {
     pub(super) fn include(&self, servers: &[Exclusion]) -> Said {
         let tag = self.0.key.tag();
         self.change(|orders| {
-            let is_meant = |e: &&Exclusion| servers.is_empty() || servers.contains(e);
-            let (gone, stay): (Vec<_>, Vec<_>) = orders.exclude.iter().partition(is_meant);
-            let (gone, stay) = (listed(&gone), stay.into_iter().cloned().collect());
+            let mut gone = orders.excluded();
+            gone.retain(|what| servers.is_empty() || servers.contains(what));
             if gone.is_empty() {
                 let still = match orders.exclude.is_empty() {
                     true => "nobody is excluded by an order".to_owned(),
-                    false => format!("excluded are {}", listed(&orders.exclude)),
+                    false => format!("excluded are {}", listed(&orders.excluded())),
                 };
                 return Err(format!("{tag}: nothing is changed: {still}"));
             }
-            orders.exclude = stay;
-            Ok(format!("{tag}: {gone} may be used again"))
+            orders.exclude.retain(|each| !gone.contains(&each.what));
+            Ok(format!("{tag}: {} may be used again", listed(&gone)))
         })
     }
 
@@ -105,13 +106,17 @@ impl<'a> Orders<'a> {
         for _ in 0..TRIES {
             let found = store.read_override(key, Duration::ZERO)?;
             // Malformed ones are replaced: nobody else could mend them either.
+            let problem = found.orders.as_ref().err().cloned();
             let mut orders = found.orders.unwrap_or_default();
-            let text = match change(&mut orders) {
-                Ok(text) => text,
-                Err(refusal) => return Ok(Err(refusal)),
+            let text = match (change(&mut orders), problem) {
+                (Ok(text), _) => text,
+                (Err(_), Some(problem)) => {
+                    let tag = key.tag();
+                    format!("{tag}: its orders were malformed ({problem}) and are removed")
+                }
+                (Err(refusal), None) => return Ok(Err(refusal)),
             };
-            orders.by = by::whom();
-            orders.at = Some(Moment::now());
+            orders.changed = origin("");
             if self.write(&orders, found.version)? == Swap::Stored {
                 return Ok(Ok(text));
             }
@@ -122,6 +127,15 @@ impl<'a> Orders<'a> {
 
     fn write(&self, orders: &Override, version: Version) -> Result<Swap, StoreError> {
         self.0.store.write_override(&self.0.key, orders, version)
+    }
+}
+
+/// An order of this moment.
+fn origin(why: &str) -> Origin {
+    Origin {
+        by: by::whom(),
+        at: Some(Moment::now()),
+        why: why.to_owned(),
     }
 }
 

@@ -176,25 +176,26 @@ pub(super) fn refusal(
     has_token: bool,
 ) -> String {
     let said = reply.first_line();
+    let key = key.to_string();
     match reply.status {
         // What Consul says of a token that it does not have, or not any more.
         403 if has_token && said.contains("ACL not found") => format!(
             "403 {said}: Consul does not know the token, which is wrong, expired or deleted: \
              give one whose policy has {}, for {key}",
-            rule(permission)
+            rule(permission, &key)
         ),
         403 => format!(
             "403 {said}: {} permission on {key} is missing; {}",
             permission.word(),
-            advice(permission, has_token)
+            advice(permission, &key, has_token)
         ),
         404 => format!("404 {said}; this is not Consul's KV interface, check the address"),
         status => format!("{status} {said}"),
     }
 }
 
-pub(super) fn advice(permission: Permission, has_token: bool) -> String {
-    let rule = rule(permission);
+pub(super) fn advice(permission: Permission, key: &str, has_token: bool) -> String {
+    let rule = rule(permission, key);
     match has_token {
         true => format!("check the token and that its policy has {rule}"),
         false => format!(
@@ -204,9 +205,16 @@ pub(super) fn advice(permission: Permission, has_token: bool) -> String {
     }
 }
 
-/// What a policy has to say. Whoever reads a single key is a checker, and will want to write it.
-fn rule(permission: Permission) -> &'static str {
+/// What a policy has to say. Whoever reads a single key is a checker, and will want to write it; but
+/// orders, which are an operator's to write.
+fn rule(permission: Permission, key: &str) -> &'static str {
     match permission {
+        Permission::Read if Key::is_override(key) => {
+            r#"key_prefix "haproxy/overrides/" { policy = "read" }"#
+        }
+        Permission::Write if Key::is_override(key) => {
+            r#"key_prefix "haproxy/overrides/" { policy = "write" }"#
+        }
         Permission::Read | Permission::Write => r#"key_prefix "haproxy/" { policy = "write" }"#,
         Permission::List => {
             r#"key_prefix "haproxy/" { policy = "read" } ("list" where acl.enable_key_list_policy is set)"#

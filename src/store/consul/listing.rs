@@ -121,7 +121,7 @@ impl PrefixReader {
             }
         };
         if pairs.is_empty() && reply.filtered {
-            let advice = answer::advice(Permission::List, has_token);
+            let advice = answer::advice(Permission::List, &self.prefix, has_token);
             return Err(format!("the token may not read what is there; {advice}"));
         }
         let index = reply

@@ -1,6 +1,8 @@
 //! The watched store against a scripted Consul, which has keys, holds questions, and can be made
 //! to fail in every way.
 
+mod orders;
+
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard};
 use std::thread;
