@@ -13,6 +13,7 @@ use crate::table::{Line, Theirs};
 use crate::watch::{cpu_time, wait_for_next};
 
 const CPU: Unit = Unit("µs");
+const SETTLED: Duration = Duration::from_secs(5);
 const CHECK: &str = "CPU time of a check that finds nothing new";
 const SILENT: &str = "the floor without lines";
 const STORE: &str = "CPU time of a cycle of `run --store`";
@@ -106,6 +107,8 @@ impl Contenders<'_> {
 
     /// The same of one that says nothing, for so long.
     fn silent_window(&self, pid: u32, interval: u64, checks: usize) -> f64 {
+        // A file of keys that was just written is read in each cycle.
+        thread::sleep(SETTLED);
         // To the middle between two checks.
         let first = self.checks();
         wait_until("the next check", seconds(5), || self.checks() > first);
