@@ -6,6 +6,7 @@
 
 mod address;
 mod answer;
+mod apart;
 mod blocking;
 mod client;
 mod connect;

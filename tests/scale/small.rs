@@ -12,11 +12,11 @@ const TAGS: usize = 300;
 const QUIET: Duration = seconds(8);
 
 /// What a process may hold without tags, and for each one, in kB.
-const MEMORY: (u64, u64) = (8_000, 100);
+const MEMORY: (u64, u64) = (8_000, 40);
 /// Threads besides those of the tags, while nothing happens.
 const THREADS: u64 = 20;
-/// Threads for each tag, whatever happens.
-const THREADS_PER_TAG: u64 = 4;
+/// Threads besides those of the tags, whatever happens: requests to Consul are made in some.
+const MOST_THREADS: u64 = 60;
 /// Open files besides a connection for each tag.
 const DESCRIPTORS: usize = 80;
 /// Requests to Consul a second: without tags, and for each one.
@@ -39,7 +39,7 @@ fn hundreds_of_tags_are_checked_each_second_and_leave_a_dead_host() {
     assert_eq!(site.places().len(), TAGS);
     let tags = TAGS as u64;
     let most = peaks.most();
-    assert!(most.threads <= tags * THREADS_PER_TAG, "{most:?}");
+    assert!(most.threads <= tags + MOST_THREADS, "{most:?}");
     assert!(most.rss_kb <= MEMORY.0 + tags * MEMORY.1 * 2, "{most:?}");
     // Each was written by its own tag, and once.
     let writes = site.meter.traffic().count().1;
@@ -70,7 +70,7 @@ fn hundreds_of_tags_whose_servers_hang_stay_within_bounds() {
     let held = held(site.pid());
     println!("{held:?}");
     let tags = TAGS as u64;
-    assert!(held.threads <= tags * THREADS_PER_TAG, "{held:?}");
+    assert!(held.threads <= tags + MOST_THREADS, "{held:?}");
     assert!(held.rss_kb <= MEMORY.0 + tags * MEMORY.1 * 2, "{held:?}");
     assert!(held.descriptors <= TAGS * 4 + DESCRIPTORS, "{held:?}");
     // Nobody is better, so nothing is written.

@@ -2,11 +2,12 @@
 //! exchange with one of them is `node`'s.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Settings;
 use super::address::ConsulAddress;
+use super::apart::apart;
 use super::connect::Dialer;
 use super::node::{Node, Reply, Request};
 use super::token::Tokens;
@@ -29,6 +30,7 @@ pub(super) struct Client {
     gate: Gate,
     tokens: Tokens,
     timeout: Duration,
+    is_apart: AtomicBool,
 }
 
 impl Client {
@@ -51,6 +53,7 @@ impl Client {
             gate: Gate::new(MAX_AT_ONCE),
             tokens: Tokens::new(settings.token)?,
             timeout: settings.timeout,
+            is_apart: AtomicBool::new(false),
             nodes: settings.addresses.into_iter().map(node).collect(),
             used: AtomicUsize::new(0),
         })
@@ -75,7 +78,7 @@ impl Client {
                  wait for the agent"
             ));
         };
-        self.try_all(path, body, started, self.timeout, MAX_VALUE)
+        self.in_its_place(|| self.try_all(path, body, started, self.timeout, MAX_VALUE))
     }
 
     /// Who is asked first.
@@ -95,7 +98,7 @@ impl Client {
     /// # Errors
     /// As `send`.
     pub(super) fn list(&self, path: &str, timeout: Duration) -> Result<Reply, String> {
-        self.try_all(path, None, Instant::now(), timeout, MAX_LISTING)
+        self.in_its_place(|| self.try_all(path, None, Instant::now(), timeout, MAX_LISTING))
     }
 
     /// Sends a blocking query, to the agent in use only: the index in it is from there. If that
@@ -126,6 +129,18 @@ impl Client {
     /// Closes all connections: requests under way end at once with an error, as do later ones.
     pub(super) fn stop(&self) {
         self.nodes.iter().for_each(Node::stop);
+    }
+
+    /// From now on requests are made in threads of their own: many threads share the client.
+    pub(super) fn go_apart(&self) {
+        self.is_apart.store(true, Ordering::Relaxed);
+    }
+
+    fn in_its_place<T: Send>(&self, work: impl Fn() -> T + Sync) -> T {
+        match self.is_apart.load(Ordering::Relaxed) {
+            true => apart(work),
+            false => work(),
+        }
     }
 
     /// Each agent once, from the one in use on; each gets its share of the time.

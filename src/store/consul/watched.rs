@@ -77,6 +77,9 @@ impl Watched {
             orders: Vec::new(),
             times,
         };
+        if keys.len() > 1 {
+            watched.consul.client.go_apart();
+        }
         for kind in Kind::ALL {
             let of_kind: Vec<&Key> = keys.iter().filter(|key| key.kind() == kind).collect();
             let question = match of_kind.as_slice() {

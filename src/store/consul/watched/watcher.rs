@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::super::apart::STACK;
 use super::super::blocking::{Bucket, next_index};
 use super::super::client::Client;
 use super::Times;
@@ -17,13 +18,6 @@ use crate::random::random;
 /// The pauses after errors; a restarted agent is back in less than a second.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A thread that reads JSON of a known shape needs little; debug builds need far more.
-const STACK: usize = if cfg!(debug_assertions) {
-    2 * 1024 * 1024
-} else {
-    256 * 1024
-};
-
 /// Watches one key, or all of a kind.
 ///
 /// It shares the client with the tags' threads, and so the connections: an idle one that a write
