@@ -332,7 +332,7 @@ fn a_move_that_somebody_else_was_quicker_with_is_not_made_and_says_so() {
 fn malformed_orders_leave_the_last_good_ones_in_force_and_unpin_removes_them() {
     let site = Site::on_consul(Consul::start());
     let consul = site.consul.as_ref().unwrap();
-    let [used, _] = site.servers();
+    let [used, other] = site.servers();
     let checker = site.checker();
     site.desk.does(&["pin", TAG], "is pinned to");
     checker.wait_for_log("new orders for mem11211");
@@ -347,6 +347,11 @@ fn malformed_orders_leave_the_last_good_ones_in_force_and_unpin_removes_them() {
     let (_, said) = site.desk.status();
     let wanted = format!("! the orders in {ORDERS} are malformed: \"pin\" names no server");
     assert!(said.contains(&wanted), "{said}");
+    site.desk.refuses(
+        &["move", TAG, &other],
+        1,
+        &["not moved: ", ORDERS, "\"pin\" names no server", "--force"],
+    );
     site.desk.does(
         &["unpin", TAG],
         "its orders were malformed (\"pin\" names no server) and are removed",

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Bench, Said};
-use crate::backend::{Backend, Cause, Kind, TagName};
+use crate::backend::{Backend, Cause, Key, Kind, TagName};
 use crate::checker::{Candidate, Checker, Health};
 use crate::commands::check;
 use crate::elect::{self, Exclusion};
@@ -45,8 +45,11 @@ impl<'a> Mover<'a> {
         if old.as_ref().is_some_and(|old| old.server == *target) {
             return Ok(Ok(format!("{} is on {target} already", key.tag())));
         }
-        let orders = store.read_override(key, Duration::ZERO)?.orders;
-        let orders = orders.unwrap_or_default();
+        let orders = match store.read_override(key, Duration::ZERO)?.orders {
+            Ok(orders) => orders,
+            Err(_) if self.force => Override::default(),
+            Err(problem) => return Ok(Err(malformed(key, &problem))),
+        };
         let pin = orders.pinned(Moment::now());
         let pin = pin.filter(|pin| pin.server != *target);
         if let Some(pin) = pin.filter(|_| !self.force) {
@@ -168,6 +171,14 @@ impl<'a> Mover<'a> {
             }
         }
     }
+}
+
+fn malformed(key: &Key, problem: &str) -> String {
+    format!(
+        "not moved: {} is malformed: {problem}; checkers may still obey what it said before; \
+         unpin or include removes it, --force moves all the same",
+        key.override_path()
+    )
 }
 
 fn pinned_elsewhere(tag: &TagName, pin: &Pin) -> String {
