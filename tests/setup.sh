@@ -159,7 +159,7 @@ setup_tree() {
 
 setup_group() {
     case $1 in
-    tools) packages tools iproute2 nftables util-linux procps curl ca-certificates gcc libc6-dev file openssl ;;
+    tools) packages tools iproute2 nftables util-linux procps curl ca-certificates gcc libc6-dev file openssl faketime ;;
     # systemd itself is not on every machine, and systemd-analyze looks for manual pages with man.
     packaging) packages packaging rpm rpmlint mandoc man-db systemd systemd-container ;;
     # The compiler for what ring has in C, and what runs the result. Headers only of libc.

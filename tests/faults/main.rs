@@ -25,6 +25,7 @@ mod support;
 
 mod between;
 mod checkers;
+mod clock;
 mod consuls;
 mod haproxies;
 mod matrix;

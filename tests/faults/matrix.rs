@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::support::consul::{Consul, History};
-use crate::{checkers, consuls, haproxies, replicas};
+use crate::{checkers, clock, consuls, haproxies, replicas};
 
 /// A fault, and what must happen.
 #[derive(Debug)]
@@ -43,15 +43,6 @@ macro_rules! rows {
     };
 }
 pub(crate) use rows;
-
-/// What this test cannot do, and why.
-const NOT_RUN: &[(&str, &str)] = &[(
-    "the clock jumps an hour either way",
-    "A clock of one process cannot be set (time namespaces have none for the time of day), and that \
-     of the machine is not a test's. No decision looks at the time of day: intervals, timeouts and \
-     counts go by the monotonic clock, and `nothing_but_templates_and_the_log_reads_the_time_of_day` \
-     keeps it so.",
-)];
 
 /// The clock of a fault: from the moment it is made.
 #[derive(Debug)]
@@ -107,6 +98,7 @@ fn all() -> impl Iterator<Item = &'static Row> {
         consuls::ROWS,
         haproxies::ROWS,
         checkers::ROWS,
+        clock::ROWS,
     ]
     .into_iter()
     .flatten()
@@ -172,10 +164,8 @@ to change, and nothing did.
     }
     text += "\nThe links are cut by the cable of a network namespace, by a route (one way) and by \
              nftables (loss); the kernel\nof the test machine has no netem, so slow servers are real \
-             ones behind a proxy that delays.\n\n## Not run\n\n";
-    for (fault, why) in NOT_RUN {
-        text += &format!("- **{fault}**: {why}\n");
-    }
+             ones behind a proxy that delays. Where its\nclock jumps, the checker asks libfaketime \
+             for the time of day, in a build that loads its libc.\n";
     fs::write(page(), text).unwrap();
 }
 

@@ -128,9 +128,11 @@ impl HaProxy {
         });
     }
 
-    /// SIGCONT.
+    /// SIGCONT, to a worker that is stopped: any other one may end by itself before it is signalled.
     pub fn cont(&self) {
-        self.signal_worker("CONT");
+        if daemon::state_of(self.worker()) == Some('T') {
+            self.signal_worker("CONT");
+        }
     }
 
     /// SIGKILL to all of it; its socket stays and refuses when this returns.
