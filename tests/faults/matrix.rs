@@ -170,22 +170,36 @@ to change, and nothing did.
 }
 
 #[test]
-fn nothing_but_templates_and_the_log_reads_the_time_of_day() {
+fn of_all_decisions_only_the_end_of_a_pin_depends_on_the_time_of_day() {
+    // `moment`, and confd's `datetime`; the log's times are made by its crate.
+    let clocks = ["moment.rs", "template/functions/texts.rs"];
+    assert_eq!(sources_with("SystemTime"), clocks);
+    // What operators type and see, and how checkers obey.
+    let readers = [
+        "commands/operate.rs",
+        "commands/operate/moving.rs",
+        "commands/operate/ordering.rs",
+        "commands/status.rs",
+        "cycle/orders.rs",
+    ];
+    assert_eq!(sources_with("Moment::now()"), readers);
+}
+
+/// The files below `src` that have this text in them, in order.
+fn sources_with(text: &str) -> Vec<String> {
     let src = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     let mut dirs = vec![src.clone()];
     while let Some(dir) = dirs.pop() {
-        for path in fs::read_dir(dir)
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-        {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
             if path.is_dir() {
                 dirs.push(path);
-            } else if fs::read_to_string(&path).unwrap().contains("SystemTime") {
+            } else if fs::read_to_string(&path).unwrap().contains(text) {
                 found.push(path.strip_prefix(&src).unwrap().display().to_string());
             }
         }
     }
-    // confd's `datetime`; the log's times are made by its crate.
-    assert_eq!(found, ["template/functions/texts.rs"]);
+    found.sort();
+    found
 }
