@@ -288,13 +288,27 @@ impl Tag {
 
     /// A forced move: away from a server that is lost, or from a key that names none.
     fn leave(&mut self, left: Left<'_>) -> Outcome {
-        self.orders.ask(&*self.store, &self.key, Instant::now());
+        // Somebody may have let it go.
+        let mut has_asked = self.orders.pin().is_some();
+        if has_asked {
+            self.orders.ask(&*self.store, &self.key, Instant::now());
+        }
         if let Some((pin, by)) = self.orders.pin() {
             return self.stay(left, pin.server, by);
         }
         let current = left.backend.map(|backend| &backend.server);
         let mut survey = self.survey(current);
         while let Some(best) = elect::forced(&survey.candidates, self.orders.exclude()).cloned() {
+            // Now that it could move, and not each time that it cannot: the store has as little to do
+            // where nobody can take over as where all is well.
+            if !has_asked {
+                has_asked = true;
+                self.orders.ask(&*self.store, &self.key, Instant::now());
+                if let Some((pin, by)) = self.orders.pin() {
+                    return self.stay(left, pin.server, by);
+                }
+                continue;
+            }
             match self.prepare(best) {
                 Ok(best) => return self.write(&left, &best, Cause::Forced),
                 Err(failed) => survey.replace(failed),

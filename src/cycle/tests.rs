@@ -29,6 +29,8 @@ struct State {
     written: Vec<Backend>,
     orders: Option<String>,
     orders_fail: bool,
+    /// How often they were read.
+    orders_read: usize,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
@@ -112,7 +114,8 @@ impl Store for FakeStore {
     }
 
     fn read_override(&self, _: &Key, _: Duration) -> Result<Ordered, StoreError> {
-        let state = self.state();
+        let mut state = self.state();
+        state.orders_read += 1;
         if state.orders_fail {
             return Err(StoreError("no leader".to_owned()));
         }
@@ -793,6 +796,23 @@ fn a_pinned_tag_moves_nowhere_whatever_happens_until_it_is_let_go() {
     // Asked for at once when a move is due, and not only some seconds later.
     bench.store.state().orders = Some("{}".to_owned());
     assert!(matches!(bench.run(), Outcome::Moved { .. }));
+}
+
+#[test]
+fn the_store_is_asked_for_orders_before_a_move_and_not_each_time_that_nobody_can_take_over() {
+    let mut bench = Bench::on_two(&[refused(), refused(), refused()]);
+    for _ in 0..5 {
+        assert!(matches!(bench.run(), Outcome::NoCandidate { .. }));
+    }
+    assert_eq!(bench.store.state().orders_read, 1, "the look at the start");
+    bench.set(3, UP);
+    // It has come since.
+    bench.store.state().orders = Some(r#"{"exclude":["10.0.0.3:3301"]}"#.to_owned());
+    assert!(matches!(bench.run(), Outcome::NoCandidate { .. }));
+    bench.store.state().orders = Some(PIN_TWO.to_owned());
+    bench.tag.orders = Orders::new(Vec::new());
+    bench.run();
+    assert!(bench.written().is_empty());
 }
 
 #[test]
