@@ -70,7 +70,7 @@ pub fn span(text: &str) -> Result<Duration, String> {
 
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = date(self.0 / DAY);
+        let (year, month, day) = date(i64::try_from(self.0 / DAY).unwrap_or(i64::MAX / 2));
         let second = self.0 % DAY;
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         write!(
@@ -105,16 +105,18 @@ impl FromStr for Moment {
     }
 }
 
-/// The date of a day since 1970 (Hinnant, "chrono-compatible low-level date algorithms").
-fn date(days: u64) -> (u64, u64, u64) {
+/// Year, month and day of a day since 1970, or before it (Hinnant, "chrono-compatible low-level date
+/// algorithms").
+pub fn date(days: i64) -> (i64, i64, i64) {
+    // Years that begin in March put the leap day at their end.
     let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day + 2) / 153;
     let day_of_month = day - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + u64::from(month <= 2);
+    let year = year + era * 400 + i64::from(month <= 2);
     (year, month, day_of_month)
 }
 

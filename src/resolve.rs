@@ -90,30 +90,10 @@ impl Resolver {
     /// known by then; the look-up goes on. An address that was found within the last minute is as
     /// good as a new one for the moment that it takes to ask again.
     pub fn look(&self, host: &Host, wait: Duration) -> Option<Result<Vec<IpAddr>, ResolveError>> {
-        let name = match host {
-            Host::Ip(ip) => return Some(Ok(vec![*ip])),
-            Host::Name(name) => name.as_str(),
-        };
-        let mut names = lock(&self.shared.names);
-        let known = names.entry(name.to_owned()).or_default();
-        if known.found_at.is_some_and(|at| at.elapsed() < FRESH) {
-            return Some(Ok(known.addresses.clone()));
+        match host {
+            Host::Ip(ip) => Some(Ok(vec![*ip])),
+            Host::Name(name) => self.ask(name.as_str(), wait, RECENT),
         }
-        if let Err(error) = self.look_up(known, name) {
-            return Some(known.or_failure(error));
-        }
-        if known.found_at.is_some_and(|at| at.elapsed() < RECENT) && known.failure.is_none() {
-            return Some(Ok(known.addresses.clone()));
-        }
-        let before = known.finished;
-        let (mut names, _) = self
-            .shared
-            .changed
-            .wait_timeout_while(names, wait, |names| is_running(names, name, before))
-            .unwrap_or_else(PoisonError::into_inner);
-        let known = names.entry(name.to_owned()).or_default();
-        (known.finished != before)
-            .then(|| known.or_failure(known.failure.clone().unwrap_or_default()))
     }
 
     /// The addresses of `host` as far as they are known, without asking anybody.
@@ -128,26 +108,43 @@ impl Resolver {
     }
 
     fn resolve_name(&self, name: &str, wait: Duration) -> Result<Vec<IpAddr>, ResolveError> {
+        let late = || format!("the name service did not answer for {name} in time");
+        self.ask(name, wait, FRESH).unwrap_or_else(|| {
+            lock(&self.shared.names)
+                .entry(name.to_owned())
+                .or_default()
+                .or_failure(late())
+        })
+    }
+
+    /// Asks for the addresses of `name` unless they are fresh, and waits at most `wait` for the answer:
+    /// not at all if what was found is younger than `good_for`. `None` if there is no answer by then.
+    fn ask(
+        &self,
+        name: &str,
+        wait: Duration,
+        good_for: Duration,
+    ) -> Option<Result<Vec<IpAddr>, ResolveError>> {
         let mut names = lock(&self.shared.names);
         let known = names.entry(name.to_owned()).or_default();
         if known.found_at.is_some_and(|at| at.elapsed() < FRESH) {
-            return Ok(known.addresses.clone());
+            return Some(Ok(known.addresses.clone()));
+        }
+        if let Err(error) = self.look_up(known, name) {
+            return Some(known.or_failure(error));
+        }
+        if known.found_at.is_some_and(|at| at.elapsed() < good_for) && known.failure.is_none() {
+            return Some(Ok(known.addresses.clone()));
         }
         let before = known.finished;
-        if let Err(error) = self.look_up(known, name) {
-            return known.or_failure(error);
-        }
         let (mut names, _) = self
             .shared
             .changed
             .wait_timeout_while(names, wait, |names| is_running(names, name, before))
             .unwrap_or_else(PoisonError::into_inner);
         let known = names.entry(name.to_owned()).or_default();
-        let failure = match known.finished == before {
-            true => format!("the name service did not answer for {name} in time"),
-            false => known.failure.clone().unwrap_or_default(),
-        };
-        known.or_failure(failure)
+        (known.finished != before)
+            .then(|| known.or_failure(known.failure.clone().unwrap_or_default()))
     }
 
     /// Starts a look-up, unless there is one under way.

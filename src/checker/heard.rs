@@ -2,6 +2,7 @@
 //! not there yet, the reader stops, and begins again when more was heard.
 
 use crate::checker::failure::Failure;
+use crate::checker::talk::Step;
 
 /// Arrays within arrays; an answer of ours has two.
 const DEPTH: usize = 8;
@@ -13,6 +14,18 @@ pub enum Stop {
     Incomplete,
     /// What was heard is not what was to be heard.
     Failed(Failure),
+}
+
+/// How a conversation goes on whose answers were read, or the last of them.
+///
+/// # Errors
+/// When they are not what was to be heard.
+pub fn step<F>(read: Result<F, Stop>) -> Result<Step<F>, Failure> {
+    match read {
+        Ok(facts) => Ok(Step::Done(facts)),
+        Err(Stop::Incomplete) => Ok(Step::Listen),
+        Err(Stop::Failed(failure)) => Err(failure),
+    }
 }
 
 /// What was heard, and how far it was read.

@@ -15,8 +15,7 @@ use rustix::net::{
 use crate::endpoint::Host;
 use crate::tls;
 
-/// The most that is read at once; the status of a replica is smaller. The stack of a tag's thread has
-/// to hold it.
+/// The most that is asked for at once; the status of a replica is smaller.
 const PIECE: usize = 8192;
 
 /// Buffers between two uses: tags are checked one after the other, so that few are enough.
@@ -229,15 +228,6 @@ impl Socket {
         match self {
             Socket::Plain(_) => false,
             Socket::Secure(stream) => stream.wants_write(),
-        }
-    }
-}
-
-impl Read for Socket {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Socket::Plain(stream) => stream.read(buffer),
-            Socket::Secure(stream) => stream.read(buffer),
         }
     }
 }

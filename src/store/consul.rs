@@ -76,16 +76,37 @@ impl Consul {
         })
     }
 
-    /// After a repeated write that was refused: the first may have been carried out, and then the
-    /// key holds what was to be written.
-    fn settle(&self, key: &Key, backend: &Backend, cause: Cause) -> Result<Swap, StoreError> {
-        match self.read(key)? {
-            Entry::Present {
-                backend: b,
-                cause: c,
-                ..
-            } if b == *backend && c == cause => Ok(Swap::Stored),
-            Entry::Present { .. } | Entry::Absent | Entry::Malformed { .. } => Ok(Swap::Lost),
+    /// `GET /v1/kv/<key>`. Not `?raw`: that has neither flags nor index in the body, and old
+    /// Consuls answer errors in it with a 200.
+    fn get<K: fmt::Display, T>(
+        &self,
+        key: &K,
+        read: impl Fn(&Reply, &K, bool) -> Result<T, String>,
+    ) -> Result<T, StoreError> {
+        self.client
+            .send(&format!("/v1/kv/{key}"), None)
+            .and_then(|reply| self.understand(&reply, key, read))
+            .map_err(|what| StoreError(format!("reading {key} from consul {what}")))
+    }
+
+    /// `PUT /v1/kv/<key>?cas=<index>…`, which answers `true` or `false`. Writing what the key holds
+    /// already is `true` and leaves the index as it is (Consul 1.8.7). After a repeated write that
+    /// was refused, the first may have been carried out: then the key holds what was to be written,
+    /// which `is_there` finds out.
+    fn put(
+        &self,
+        key: &impl fmt::Display,
+        query: &str,
+        body: &str,
+        is_there: impl FnOnce() -> Result<bool, StoreError>,
+    ) -> Result<Swap, StoreError> {
+        let failed = |what| StoreError(format!("writing {key} to consul {what}"));
+        let path = format!("/v1/kv/{key}?{query}");
+        let reply = self.client.send(&path, Some(body)).map_err(failed)?;
+        let swap = self.understand(&reply, key, answer::swap).map_err(failed)?;
+        match swap {
+            Swap::Lost if reply.repeated && is_there()? => Ok(Swap::Stored),
+            Swap::Stored | Swap::Lost => Ok(swap),
         }
     }
 
@@ -102,17 +123,10 @@ impl Consul {
 }
 
 impl Store for Consul {
-    /// `GET /v1/kv/<key>`. Not `?raw`: that has neither flags nor index in the body, and old
-    /// Consuls answer errors in it with a 200.
     fn read(&self, key: &Key) -> Result<Entry, StoreError> {
-        self.client
-            .send(&format!("/v1/kv/{key}"), None)
-            .and_then(|reply| self.understand(&reply, key, answer::entry))
-            .map_err(|what| StoreError(format!("reading {key} from consul {what}")))
+        self.get(key, answer::entry)
     }
 
-    /// `PUT /v1/kv/<key>?cas=<index>&flags=<cause>`, which answers `true` or `false`. Writing what
-    /// the key holds already is `true` and leaves the index as it is (Consul 1.8.7).
     fn write(
         &self,
         key: &Key,
@@ -120,23 +134,17 @@ impl Store for Consul {
         cause: Cause,
         expected: Version,
     ) -> Result<Swap, StoreError> {
-        let path = format!("/v1/kv/{key}?cas={}&flags={}", expected.0, cause.flags());
-        let failed = |what| StoreError(format!("writing {key} to consul {what}"));
-        let body = backend.to_string();
-        let reply = self.client.send(&path, Some(&body)).map_err(failed)?;
-        let swap = self.understand(&reply, key, answer::swap).map_err(failed)?;
-        match swap {
-            Swap::Lost if reply.repeated => self.settle(key, backend, cause),
-            Swap::Stored | Swap::Lost => Ok(swap),
-        }
+        let query = format!("cas={}&flags={}", expected.0, cause.flags());
+        self.put(key, &query, &backend.to_string(), || {
+            Ok(
+                matches!(self.read(key)?, Entry::Present { backend: b, cause: c, .. }
+                if b == *backend && c == cause),
+            )
+        })
     }
 
     fn read_override(&self, key: &Key, _: Duration) -> Result<Ordered, StoreError> {
-        let path = key.override_path();
-        self.client
-            .send(&format!("/v1/kv/{path}"), None)
-            .and_then(|reply| self.understand(&reply, &path, answer::ordered))
-            .map_err(|what| StoreError(format!("reading {path} from consul {what}")))
+        self.get(&key.override_path(), answer::ordered)
     }
 
     fn write_override(
@@ -145,20 +153,11 @@ impl Store for Consul {
         orders: &Override,
         expected: Version,
     ) -> Result<Swap, StoreError> {
-        let path = key.override_path();
-        let failed = |what| StoreError(format!("writing {path} to consul {what}"));
-        let url = format!("/v1/kv/{path}?cas={}", expected.0);
-        let reply = self.client.send(&url, Some(&orders.to_string()));
-        let reply = reply.map_err(failed)?;
-        let swap = self.understand(&reply, &path, answer::swap);
-        match swap.map_err(failed)? {
-            // The first of two requests may have been carried out.
-            Swap::Lost if reply.repeated => match self.read_override(key, Duration::ZERO)?.orders {
-                Ok(found) if found == *orders => Ok(Swap::Stored),
-                Ok(_) | Err(_) => Ok(Swap::Lost),
-            },
-            swap @ (Swap::Stored | Swap::Lost) => Ok(swap),
-        }
+        let query = format!("cas={}", expected.0);
+        self.put(&key.override_path(), &query, &orders.to_string(), || {
+            let found = self.read_override(key, Duration::ZERO)?.orders;
+            Ok(found.as_ref() == Ok(orders))
+        })
     }
 
     fn name(&self) -> &'static str {

@@ -72,6 +72,33 @@ impl FileStore {
             .map_err(|error| format!("{file}{error}; correct the file, or remove it to start anew"))
     }
 
+    fn get<T>(
+        &self,
+        key: &impl fmt::Display,
+        understand: impl Fn(Option<Held<'_>>) -> T,
+    ) -> Result<T, StoreError> {
+        let document = self.known();
+        document
+            .and_then(|document| {
+                let held = document.get(key).map_err(|what| self.in_file(&what))?;
+                Ok(understand(held))
+            })
+            .map_err(|what| StoreError(format!("reading {key} from {what}")))
+    }
+
+    fn put(
+        &self,
+        key: &impl fmt::Display,
+        value: &str,
+        flags: u64,
+        expected: Version,
+    ) -> Result<Swap, StoreError> {
+        self.swap(key, value, flags, expected).map_err(|what| {
+            let file = self.path.display();
+            StoreError(format!("writing {key} to {file}: {what}"))
+        })
+    }
+
     fn swap(
         &self,
         key: &impl fmt::Display,
@@ -109,13 +136,8 @@ impl FileStore {
 
 impl Store for FileStore {
     fn read(&self, key: &Key) -> Result<Entry, StoreError> {
-        let document = self.known();
-        document
-            .and_then(|document| {
-                let held = document.get(key).map_err(|what| self.in_file(&what))?;
-                Ok(held.map_or(Entry::Absent, |held| entry(&held)))
-            })
-            .map_err(|what| StoreError(format!("reading {key} from {what}")))
+        let held = |held: Option<Held<'_>>| held.map_or(Entry::Absent, |held| entry(&held));
+        self.get(key, held)
     }
 
     fn write(
@@ -125,22 +147,13 @@ impl Store for FileStore {
         cause: Cause,
         expected: Version,
     ) -> Result<Swap, StoreError> {
-        self.swap(key, &backend.to_string(), cause.flags(), expected)
-            .map_err(|what| {
-                let file = self.path.display();
-                StoreError(format!("writing {key} to {file}: {what}"))
-            })
+        self.put(key, &backend.to_string(), cause.flags(), expected)
     }
 
     fn read_override(&self, key: &Key, _: Duration) -> Result<Ordered, StoreError> {
-        let path = key.override_path();
-        let document = self.known();
-        document
-            .and_then(|document| {
-                let held = document.get(&path).map_err(|what| self.in_file(&what))?;
-                Ok(held.map_or_else(Ordered::nothing, |held| ordered(&held)))
-            })
-            .map_err(|what| StoreError(format!("reading {path} from {what}")))
+        let held =
+            |held: Option<Held<'_>>| held.map_or_else(Ordered::nothing, |held| ordered(&held));
+        self.get(&key.override_path(), held)
     }
 
     fn write_override(
@@ -149,12 +162,7 @@ impl Store for FileStore {
         orders: &Override,
         expected: Version,
     ) -> Result<Swap, StoreError> {
-        let path = key.override_path();
-        self.swap(&path, &orders.to_string(), 0, expected)
-            .map_err(|what| {
-                let file = self.path.display();
-                StoreError(format!("writing {path} to {file}: {what}"))
-            })
+        self.put(&key.override_path(), &orders.to_string(), 0, expected)
     }
 
     fn name(&self) -> &'static str {

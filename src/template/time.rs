@@ -4,6 +4,8 @@
 
 use std::fmt::Write;
 
+use crate::moment::date;
+
 /// The parts of Go's reference time, longest first where one begins another.
 const PARTS: [&str; 27] = [
     "January", "Monday", "Z07:00", "-07:00", "Z0700", "-0700", "2006", "Jan", "Mon", "MST", "-07",
@@ -103,18 +105,11 @@ impl Parts {
     fn of(nanoseconds: i64) -> Parts {
         let seconds = nanoseconds.div_euclid(NANOSECONDS);
         let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        // Years that begin in March put the leap day at their end.
-        let shifted = days + 719_468;
-        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let march = (5 * day_of_year + 2) / 153;
-        let month = if march < 10 { march + 3 } else { march - 9 };
+        let (year, month, day) = date(days);
         Parts {
-            year: year_of_era + era * 400 + i64::from(month <= 2),
+            year,
             month,
-            day: day_of_year - (153 * march + 2) / 5 + 1,
+            day,
             weekday: days.rem_euclid(7),
             hour: second / 3600,
             minute: second / 60 % 60,

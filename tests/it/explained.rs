@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::listed::{Listed, wait_for_more_ok};
 use crate::scene::{CHECK, Scene};
+use crate::support::daemon::signal_pid;
 use crate::support::memcached::{self, Memcached};
 use crate::support::scratch::Scratch;
 use crate::support::{seconds, wait_until};
@@ -182,13 +183,16 @@ fn a_command_that_hangs_holds_up_neither_checks_nor_moves() {
     let (caches, listed) = two();
     let dir = Scratch::new("exec");
     let out = dir.join("started");
-    let command = format!("echo x >>{}; sleep 1000", out.display());
+    let command = format!("echo $$ >>{}; exec sleep 1000", out.display());
     let checker = listed.checker(&["--exec", &command]);
     wait_until("the command has started", seconds(20), || out.exists());
     wait_for_more_ok(&checker, 3);
     caches[0].kill();
     listed.wait_until_at(&caches[1].endpoint());
     wait_for_more_ok(&checker, 3);
-    let runs = fs::read_to_string(&out).unwrap().lines().count();
-    assert_eq!(runs, 1, "the next one waits for the first");
+    let runs = fs::read_to_string(&out).unwrap();
+    assert_eq!(runs.lines().count(), 1, "the next one waits for the first");
+    // It outlives the checker, which would start the next one.
+    drop(checker);
+    signal_pid(runs.trim().parse().unwrap(), "KILL");
 }

@@ -1,11 +1,9 @@
 //! `confd_haproxy move` of a MySQL tag: to a replica that is fit, and to none that is not.
 
-use std::thread;
-
 use crate::operate::Desk;
 use crate::scene::{CHECK, KEY, Scene, wait_for_more_ok, wait_for_status};
 use crate::support::mariadb::MariaDb;
-use crate::support::{seconds, wait_until};
+use crate::support::replication::Replication;
 
 #[test]
 fn a_move_goes_to_a_replica_that_is_up_and_its_checker_keeps_it() {
@@ -34,13 +32,8 @@ fn a_move_goes_to_a_replica_that_is_up_and_its_checker_keeps_it() {
 #[test]
 fn a_server_that_is_dead_foreign_stopped_or_lagging_is_refused_in_one_line() {
     let scene = Scene::start(2);
-    let (other, stray) = thread::scope(|scope| {
-        let other = scope.spawn(MariaDb::start);
-        let stray = MariaDb::start();
-        (other.join().unwrap(), stray)
-    });
-    stray.replicate_from(&other);
-    wait_until("it replicates", seconds(20), || stray.replicates());
+    let elsewhere = Replication::start(1);
+    let (other, stray) = (&elsewhere.primary, &elsewhere.replicas[0]);
     let [used, ill] = [&scene.db.replicas[0], &scene.db.replicas[1]];
     scene.point_at(used);
     let conf = scene.conf(&format!("{CHECK}max_lag=2\n"));
@@ -51,8 +44,8 @@ fn a_server_that_is_dead_foreign_stopped_or_lagging_is_refused_in_one_line() {
         let said = format!("not moved: {endpoint} is {why}");
         desk.refuses(&["move", "slave", &endpoint], 1, &[&said]);
     };
-    refuses(&stray, "down: not a replica of ");
-    refuses(&other, "down: not a replica");
+    refuses(stray, "down: not a replica of ");
+    refuses(other, "down: not a replica");
     ill.sql("STOP SLAVE SQL_THREAD");
     wait_for_status(ill, "Slave_SQL_Running", |value| value == "No");
     refuses(ill, "degraded: ");

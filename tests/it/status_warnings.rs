@@ -1,14 +1,14 @@
 //! The warnings of `status`, each with what it warns of.
 
 use std::net::TcpListener;
-use std::thread;
 
 use crate::chain::{Chain, greets};
 use crate::scene::{CHECK, KEY, Scene, value, wait_for_status};
 use crate::status::{line_with, status};
 use crate::support::checker::{CheckerBuilder, Finished};
 use crate::support::mariadb::MariaDb;
-use crate::support::{seconds, wait_until};
+use crate::support::replication::Replication;
+use crate::support::seconds;
 
 fn of(scene: &Scene, options: &[&str]) -> Finished {
     let finished = status(&scene.conf(CHECK), &scene.consul.endpoint(), options);
@@ -49,13 +49,8 @@ fn the_primary_in_use_and_then_nobody_left() {
 #[test]
 fn a_replica_of_another_primary() {
     let scene = Scene::start(1);
-    let (other, stray) = thread::scope(|scope| {
-        let other = scope.spawn(MariaDb::start);
-        let stray = MariaDb::start();
-        (other.join().unwrap(), stray)
-    });
-    stray.replicate_from(&other);
-    wait_until("it replicates", seconds(20), || stray.replicates());
+    let elsewhere = Replication::start(1);
+    let stray = &elsewhere.replicas[0];
     scene.point_at(&scene.db.replicas[0]);
     let conf = scene.conf(&format!("{CHECK}replicas={}\n", stray.endpoint()));
     let finished = status(&conf, &scene.consul.endpoint(), &[]);

@@ -139,7 +139,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("command", &[]),
     ("tables", &["nearest"]),
     ("scratch", &["random"]),
-    ("template", &["endpoint", "resolve"]),
+    // `moment` only for the calendar.
+    ("template", &["endpoint", "moment", "resolve"]),
     ("haproxy", &["endpoint", "resolve"]),
     ("backend", &["endpoint"]),
     ("resolve", &["endpoint"]),

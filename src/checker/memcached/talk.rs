@@ -7,7 +7,7 @@
 use memcache::exp::{Error, MetaCommand, MetaOp, MetaResponse, ReturnCode};
 
 use crate::checker::failure::Failure;
-use crate::checker::heard::{Cursor, Stop};
+use crate::checker::heard::{Cursor, Stop, step};
 use crate::checker::talk::{Step, Talk};
 use crate::checker::{Fault, Trouble};
 use crate::random::random;
@@ -85,9 +85,8 @@ impl Talk for RoundTrip {
             Dialect::Classic => classic(&mut answers, &self.value).map_err(Refusal::Stopped),
         };
         match read {
-            Ok(()) => Ok(Step::Done(self.dialect)),
-            Err(Refusal::Stopped(Stop::Incomplete)) => Ok(Step::Listen),
-            Err(Refusal::Stopped(Stop::Failed(failure))) => Err(failure),
+            Ok(()) => step(Ok(self.dialect)),
+            Err(Refusal::Stopped(stop)) => step(Err(stop)),
             // Where it stands after a command that it did not understand, nobody knows.
             Err(Refusal::NotUnderstood) => {
                 self.dialect = Dialect::Classic;
@@ -113,10 +112,9 @@ impl Talk for Flush {
 
     fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<()>, Failure> {
         match Cursor::new(heard).line() {
-            Ok(b"OK") => Ok(Step::Done(())),
+            Ok(b"OK") => step(Ok(())),
             Ok(other) => Err(unwelcome("flush_all", other)),
-            Err(Stop::Incomplete) => Ok(Step::Listen),
-            Err(Stop::Failed(failure)) => Err(failure),
+            Err(stop) => step(Err(stop)),
         }
     }
 }

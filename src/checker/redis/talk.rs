@@ -7,7 +7,7 @@ use redis::{Cmd, RedisError, ServerError, Value, cmd, parse_redis_value};
 
 use crate::checker::Fault;
 use crate::checker::failure::Failure;
-use crate::checker::heard::{Cursor, Stop};
+use crate::checker::heard::{Cursor, Stop, step};
 use crate::checker::redis::facts::{Facts, address, number, text};
 use crate::checker::talk::{Step, Talk};
 use crate::endpoint::Endpoint;
@@ -136,14 +136,6 @@ impl Talk for AskMaster {
 
     fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Self::Facts>, Failure> {
         step(self.read(heard))
-    }
-}
-
-fn step<F>(read: Result<F, Stop>) -> Result<Step<F>, Failure> {
-    match read {
-        Ok(facts) => Ok(Step::Done(facts)),
-        Err(Stop::Incomplete) => Ok(Step::Listen),
-        Err(Stop::Failed(failure)) => Err(failure),
     }
 }
 
