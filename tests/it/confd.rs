@@ -121,7 +121,7 @@ fn a_store_that_fails_or_shows_nothing_leaves_the_file_as_it_is() {
     let text = confdir.read("dest");
     let lonely = Consul::start_client();
     let (code, said) = confdir.on(&lonely);
-    assert!(code == 1 && said.contains("500"), "{said}");
+    assert!(code == 1 && said.contains(": 500 "), "{said}");
     consul.delete(KEY);
     let (code, said) = confdir.on(&consul);
     assert!(code == 1 && said.contains("nothing to render"), "{said}");

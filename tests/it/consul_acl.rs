@@ -95,7 +95,7 @@ fn assert_says(finished: &Finished, wanted: &[&str]) {
     let lines: Vec<&str> = finished
         .stdout
         .lines()
-        .filter(|l| l.contains("403"))
+        .filter(|l| l.contains(": 403 "))
         .collect();
     let found = lines
         .iter()

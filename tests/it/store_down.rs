@@ -86,6 +86,6 @@ fn an_agent_without_servers_answers_errors_and_nothing_is_concluded_from_them() 
         (finished.code, finished.stdout + &finished.stderr)
     };
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("500"), "{said}");
+    assert!(said.contains(": 500 "), "{said}");
     assert!(!said.contains("set new"), "{said}");
 }
