@@ -521,7 +521,9 @@ impl Memory {
             self.rise.reset();
             self.failing = false;
         }
-        self.backend = Some(backend.clone());
+        if self.backend.as_ref() != Some(backend) {
+            self.backend = Some(backend.clone());
+        }
     }
 }
 

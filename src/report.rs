@@ -60,7 +60,7 @@ struct Said {
 #[derive(Debug, PartialEq, Eq)]
 struct Gist {
     outcome: Discriminant<Outcome>,
-    server: Option<String>,
+    server: Option<Endpoint>,
     health: Option<(Discriminant<Health>, Option<Discriminant<Degraded>>)>,
 }
 
@@ -82,13 +82,13 @@ impl Reporter {
         let lasted = self
             .fault
             .observe(outcome, seen, cycle.started, cycle.ended);
-        let (level, line) = outcome.line(&self.key, self.store);
-        let level = if self.is_worth_a_line(outcome, cycle.ended) {
-            level
-        } else {
-            Level::Debug
-        };
+        let is_worth_a_line = self.is_worth_a_line(outcome, cycle.ended);
         let tag = self.key.tag().as_str();
+        if !is_worth_a_line && !log::log_enabled!(target: tag, Level::Debug) {
+            return;
+        }
+        let (level, line) = outcome.line(&self.key, self.store);
+        let level = if is_worth_a_line { level } else { Level::Debug };
         match outcome.step() {
             Some(step) => say(tag, level, &line, &step, lasted),
             None => log::log!(target: tag, level, "{line}"),
@@ -165,7 +165,7 @@ impl Gist {
         };
         Gist {
             outcome: discriminant(outcome),
-            server: server.map(ToString::to_string),
+            server: server.cloned(),
             health: health.map(|health| match health {
                 Health::Degraded(degraded) => (discriminant(health), Some(discriminant(degraded))),
                 Health::Up { .. } | Health::Down(_) | Health::Unknown(_) => {

@@ -79,15 +79,20 @@ fn watch(plan: &Plan, quiet: bool, progress: &Progress) {
     let (mut tag, name) = ((plan.make)(), &plan.name);
     let mut reporter = Reporter::new(tag.key().clone(), tag.store_name(), quiet);
     let mut early = EarlyStart::default();
+    let mut told = None;
     loop {
         progress.expect_within(tag.longest_cycle());
         let report = turn(&mut tag, &mut reporter, &plan.followers);
         let now = Instant::now();
-        progress.say(worry(&report.outcome), &report.outcome.brief(name));
-        early.judge(&report.outcome);
-        progress.expect_within(report.next.saturating_duration_since(now));
-        let wake = tag.wait(report.next);
-        thread::sleep(early.pause(wake, report.next.saturating_duration_since(Instant::now())));
+        let Report { outcome, next, .. } = report;
+        if told.as_ref() != Some(&outcome) {
+            progress.say(worry(&outcome), &outcome.brief(name));
+        }
+        early.judge(&outcome);
+        told = Some(outcome);
+        progress.expect_within(next.saturating_duration_since(now));
+        let wake = tag.wait(next);
+        thread::sleep(early.pause(wake, next.saturating_duration_since(Instant::now())));
     }
 }
 

@@ -197,32 +197,38 @@ impl<T: Talk> Call<T> {
             return Ok(Next::Wait(Stage::Naming));
         };
         self.addresses = found.map_err(|e| Failure::trouble(e.to_string()))?.into();
-        self.next_address(Failure::trouble("no address"), now)
+        self.next_address(None, now)
     }
 
     /// Tries the next address; it gets an equal share of the time that is left. `last` is how the
     /// one before failed.
-    fn next_address(&mut self, last: Failure, now: Instant) -> Result<Next<T::Facts>, Failure> {
+    fn next_address(
+        &mut self,
+        last: Option<Failure>,
+        now: Instant,
+    ) -> Result<Next<T::Facts>, Failure> {
         let mut failure = last;
         while let Some(to) = self.addresses.pop_front() {
             let others = u32::try_from(self.addresses.len()).unwrap_or(u32::MAX - 1);
             let share = self.due.saturating_duration_since(now) / (others + 1);
             match self.begin(to, now + share, false) {
-                Ok(next) => return Ok(next),
-                Err(error) => failure = error,
+                // The greeting says that the connection is there, and hearing for it that it is not.
+                Ok(last) if T::IS_GREETED && others == 0 => return self.connected(last, now),
+                Ok(connecting) => return Ok(Next::Wait(Stage::Connecting(connecting))),
+                Err(error) => failure = Some(error),
             }
         }
-        Err(failure)
+        Err(failure.unwrap_or_else(|| Failure::trouble("no address")))
     }
 
-    fn begin(&self, to: IpAddr, by: Instant, in_doubt: bool) -> Result<Next<T::Facts>, Failure> {
+    fn begin(&self, to: IpAddr, by: Instant, in_doubt: bool) -> Result<Connecting, Failure> {
         let stream = begin_to_connect(SocketAddr::new(to, self.server.port.get()));
-        Ok(Next::Wait(Stage::Connecting(Connecting {
+        Ok(Connecting {
             stream: stream.map_err(|error| self.failure(&error))?,
             to,
             by,
             in_doubt,
-        })))
+        })
     }
 
     fn connect(
@@ -240,7 +246,7 @@ impl<T: Talk> Call<T> {
         };
         match (end, connecting.in_doubt) {
             (Err(_), true) => Err(self.timed_out()),
-            (Err(failure), false) => self.next_address(failure, now),
+            (Err(failure), false) => self.next_address(Some(failure), now),
             (Ok(()), true) => self.ask_in_doubt(connecting.stream),
             (Ok(()), false) => self.connected(connecting, now),
         }
@@ -287,7 +293,8 @@ impl<T: Talk> Call<T> {
             && !ready
             && now >= at
         {
-            return self.begin(to, self.due, true);
+            let connecting = self.begin(to, self.due, true)?;
+            return Ok(Next::Wait(Stage::Connecting(connecting)));
         }
         if !shaking.wire.shake().map_err(|error| self.failure(&error))? {
             return Ok(Next::Wait(Stage::Shaking(shaking)));

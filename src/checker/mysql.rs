@@ -159,7 +159,7 @@ impl Checker for MysqlChecker {
 
 impl MysqlChecker {
     /// Asks one server. The idle connection may be what fills it up: then that goes first.
-    fn ask_without_being_in_the_way(&mut self, server: &Endpoint) -> Result<Facts, Health> {
+    fn ask_without_being_in_the_way(&mut self, server: &Endpoint) -> Result<Arc<Facts>, Health> {
         let answer = self.ask(server);
         let is_full = matches!(answer, Err(Health::Down(Fault::TooManyConnections)));
         if !self.panel.has_idle() || !is_full {
@@ -173,7 +173,7 @@ impl MysqlChecker {
 
     /// Asks one server, and the primary as well where nobody can be judged without its word, and
     /// waits for the server's answer.
-    fn ask(&mut self, server: &Endpoint) -> Result<Facts, Health> {
+    fn ask(&mut self, server: &Endpoint) -> Result<Arc<Facts>, Health> {
         self.start(server, self.want(server), self.settings.connect_level);
         if self.topology.family.is_none() && *server != self.settings.primary {
             self.refresh();
@@ -210,7 +210,7 @@ impl MysqlChecker {
 
     /// Takes in what there is to learn from words that were heard since the last time.
     fn learn(&mut self) {
-        let new = |(server, word): (&Endpoint, &Word<Facts>)| {
+        let new = |(server, word): (&Endpoint, &Word<Arc<Facts>>)| {
             (word.number > self.learnt).then(|| (server.clone(), word.said.clone()))
         };
         let news: Vec<_> = self.panel.words().filter_map(new).collect();

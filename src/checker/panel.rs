@@ -1,12 +1,16 @@
 //! Several servers asked at the same time, by the thread of their tag alone, and the connection of
 //! one of them kept to wait on. What an answer means is the checker's.
 
+mod sockets;
+
 use std::collections::BTreeMap;
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::PollFlags;
 
+use self::sockets::Sockets;
 use crate::checker::call::{Call, Said};
 use crate::checker::talk::Talk;
 use crate::checker::wire::Idle;
@@ -17,8 +21,6 @@ use crate::resolve::Resolver;
 /// How long whoever has a good answer waits for the others, so that two checkers choose from the
 /// same list, but a hung server does not hold up a move.
 pub const GRACE: Duration = Duration::from_millis(100);
-/// The pause where the kernel cannot even wait: for want of memory.
-const PAUSE: Duration = Duration::from_millis(10);
 /// Longer than anything is waited for.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -29,9 +31,7 @@ pub struct Panel<T: Talk> {
     resolver: Resolver,
     /// Who is being asked.
     calls: Vec<Call<T>>,
-    words: BTreeMap<Endpoint, Word<T::Facts>>,
-    /// The last good answers of those whose last word was none.
-    former: BTreeMap<Endpoint, T::Facts>,
+    heard_of: BTreeMap<Endpoint, Heard<T::Facts>>,
     /// Counts the words.
     heard: u64,
     /// The server whose connection is kept, and that connection.
@@ -50,9 +50,18 @@ pub struct Word<F> {
     pub number: u64,
 }
 
+/// What was heard of a server.
+#[derive(Debug)]
+struct Heard<F> {
+    /// What it said when it was last asked; `None` as long as it is being asked.
+    word: Option<Word<F>>,
+    /// Its last good answer, where that is not its word.
+    former: Option<F>,
+}
+
 /// For `hear_both`: a panel of any kind.
 trait Hearing {
-    fn add_sockets<'a>(&'a self, into: &mut Vec<PollFd<'a>>);
+    fn add_sockets<'a>(&'a self, into: &mut Sockets<'a>);
     /// When it can get on, whatever happens.
     fn wake_at(&self) -> Option<Instant>;
     /// Lets it get on. One item for each socket that it added, in order.
@@ -82,8 +91,7 @@ impl<T: Talk> Panel<T> {
             timeout,
             resolver,
             calls: Vec::new(),
-            words: BTreeMap::new(),
-            former: BTreeMap::new(),
+            heard_of: BTreeMap::new(),
             heard: 0,
             watched: None,
             idle: None,
@@ -168,20 +176,21 @@ impl<T: Talk> Panel<T> {
 
     /// What a server said when it was last asked; `None` as long as it is being asked.
     pub fn word(&self, server: &Endpoint) -> Option<&Word<T::Facts>> {
-        self.words.get(server)
+        self.heard_of.get(server)?.word.as_ref()
     }
 
     /// All words there are.
     pub fn words(&self) -> impl Iterator<Item = (&Endpoint, &Word<T::Facts>)> {
-        self.words.iter()
+        let all = self.heard_of.iter();
+        all.filter_map(|(server, heard)| Some((server, heard.word.as_ref()?)))
     }
 
     /// The last good answer of a server, however old.
     pub fn known(&self, server: &Endpoint) -> Option<&T::Facts> {
-        let word = self.words.get(server).map(|word| &word.said);
-        match word {
+        let heard = self.heard_of.get(server)?;
+        match heard.word.as_ref().map(|word| &word.said) {
             Some(Ok(facts)) => Some(facts),
-            Some(Err(_)) | None => self.former.get(server),
+            Some(Err(_)) | None => heard.former.as_ref(),
         }
     }
 
@@ -208,17 +217,15 @@ impl<T: Talk> Panel<T> {
     /// Waits for something to happen. Returns whether it happened to the idle connection: its
     /// server closed it, or said something unasked, which is the beginning of the same.
     fn wait_once(&mut self, until: Instant) -> bool {
-        let mut sockets = Vec::new();
-        let has_idle = self.idle.is_some();
-        sockets.extend(
-            self.idle
-                .iter()
-                .map(|idle| PollFd::new(idle, PollFlags::IN | PollFlags::RDHUP)),
-        );
+        let mut sockets = Sockets::default();
+        if let Some(idle) = &self.idle {
+            sockets.add(idle.as_fd(), PollFlags::IN | PollFlags::RDHUP);
+        }
         self.add_sockets(&mut sockets);
         let wake = Hearing::wake_at(self);
-        let ready = sleep(&mut sockets, wake.map_or(until, |at| at.min(until)));
-        let (of_idle, of_calls) = ready.split_at(usize::from(has_idle));
+        let ready = sockets.wait(wake.map_or(until, |at| at.min(until)));
+        let has_idle = usize::from(self.idle.is_some());
+        let (of_idle, of_calls) = ready.as_slice().split_at(has_idle);
         let happened = of_idle.contains(&true);
         self.get_on(&mut of_calls.iter().copied());
         happened
@@ -235,33 +242,53 @@ impl<T: Talk> Panel<T> {
             }
             facts
         });
-        self.forget(&server);
-        if said.is_ok() {
-            self.former.remove(&server);
-        }
         self.heard += 1;
         let word = Word {
             heard_at: Instant::now(),
             said,
             number: self.heard,
         };
-        self.words.insert(server, word);
+        match self.heard_of.get_mut(&server) {
+            Some(heard) => heard.take(word),
+            None => {
+                let (word, former) = (Some(word), None);
+                self.heard_of.insert(server, Heard { word, former });
+            }
+        }
     }
 
     /// Its word is gone; a good one is still known.
     fn forget(&mut self, server: &Endpoint) {
-        if let Some(word) = self.words.remove(server)
-            && let Ok(facts) = word.said
+        if let Some(heard) = self.heard_of.get_mut(server) {
+            heard.forget();
+        }
+    }
+}
+
+impl<F> Heard<F> {
+    fn take(&mut self, word: Word<F>) {
+        self.forget();
+        if word.said.is_ok() {
+            self.former = None;
+        }
+        self.word = Some(word);
+    }
+
+    fn forget(&mut self) {
+        if let Some(Word {
+            said: Ok(facts), ..
+        }) = self.word.take()
         {
-            self.former.insert(server.clone(), facts);
+            self.former = Some(facts);
         }
     }
 }
 
 impl<T: Talk> Hearing for Panel<T> {
-    fn add_sockets<'a>(&'a self, into: &mut Vec<PollFd<'a>>) {
-        let sockets = self.calls.iter().filter_map(Call::socket);
-        into.extend(sockets.map(|(socket, flags)| PollFd::from_borrowed_fd(socket, flags)));
+    fn add_sockets<'a>(&'a self, into: &mut Sockets<'a>) {
+        for (socket, flags) in self.calls.iter().filter_map(Call::socket) {
+            into.add(socket, flags);
+        }
     }
 
     fn wake_at(&self) -> Option<Instant> {
@@ -298,31 +325,17 @@ fn is_over(stop: Option<Instant>) -> bool {
 
 /// Waits until one of them can get on, or until `stop`, and lets them.
 fn wait_for(panels: &mut [&mut dyn Hearing], stop: Option<Instant>) {
-    let mut sockets = Vec::new();
+    let mut sockets = Sockets::default();
     for panel in panels.iter() {
         panel.add_sockets(&mut sockets);
     }
     let wakes = panels.iter().filter_map(|panel| panel.wake_at());
     let until = wakes.chain(stop).min();
-    let until = until.unwrap_or_else(|| Instant::now() + FAR);
-    let mut ready = sleep(&mut sockets, until).into_iter();
+    let ready = sockets.wait(until.unwrap_or_else(|| Instant::now() + FAR));
+    let mut ready = ready.as_slice().iter().copied();
     for panel in panels {
         panel.get_on(&mut ready);
     }
-}
-
-/// Waits until one of the sockets is ready, at most until then. Returns which are.
-fn sleep(sockets: &mut [PollFd<'_>], until: Instant) -> Vec<bool> {
-    let left = until.saturating_duration_since(Instant::now());
-    // What is too long to be counted is for ever.
-    let left = Timespec::try_from(left).ok();
-    if poll(sockets, left.as_ref()).is_err() {
-        // Interrupted, or no memory: whatever it is, it must not turn into a busy loop.
-        thread::sleep(PAUSE);
-        return vec![false; sockets.len()];
-    }
-    let is_ready = |socket: &PollFd<'_>| !socket.revents().is_empty();
-    sockets.iter().map(is_ready).collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ pub trait Talk: fmt::Debug + Send {
 
     /// Bytes that a server may say in one conversation.
     const LIMIT: usize;
+    /// Whether the server has the first word, so that `begin` has none. From then on each waits for
+    /// the other.
+    const IS_GREETED: bool;
     /// Whether a connection that is encrypted is so from its first byte. Otherwise the conversation
     /// asks for it.
     const TLS_FIRST: bool;

@@ -2,6 +2,7 @@
 //! at this moment, within a limit on what comes in.
 
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, PoisonError};
@@ -66,7 +67,8 @@ pub fn begin_to_connect(address: SocketAddr) -> io::Result<TcpStream> {
     }
 }
 
-/// How connecting ended, once the socket is writable.
+/// How connecting ended, once the socket is writable. What is said over it from now on goes out at
+/// once.
 ///
 /// # Errors
 /// When it failed.
@@ -76,7 +78,8 @@ pub fn end_of_connecting(stream: &TcpStream) -> io::Result<()> {
 }
 
 impl Wire {
-    /// A connection over a socket that does not block. At most `limit` bytes are heard.
+    /// A connection over a socket that does not block, and need not be connected yet where the
+    /// other side has the first word. At most `limit` bytes are heard.
     pub fn new(stream: TcpStream, limit: usize) -> Wire {
         Wire {
             socket: Socket::Plain(stream),
@@ -91,8 +94,11 @@ impl Wire {
     /// # Errors
     /// Those of the connection.
     pub fn say(&mut self, words: &[u8]) -> io::Result<()> {
-        self.unsent.extend_from_slice(words);
-        self.flush()
+        match self.unsent.is_empty() {
+            true => self.unsent = self.send(words)?.to_vec(),
+            false => self.unsent.extend_from_slice(words),
+        }
+        self.flush_tls()
     }
 
     /// Lets unsent words go out.
@@ -100,14 +106,28 @@ impl Wire {
     /// # Errors
     /// Those of the connection.
     pub fn flush(&mut self) -> io::Result<()> {
-        while !self.unsent.is_empty() {
-            match self.socket.write(&self.unsent) {
+        if !self.unsent.is_empty() {
+            let unsent = mem::take(&mut self.unsent);
+            self.unsent = self.send(&unsent)?.to_vec();
+        }
+        self.flush_tls()
+    }
+
+    /// Says as much as goes out at once, and gives the rest.
+    fn send<'a>(&mut self, words: &'a [u8]) -> io::Result<&'a [u8]> {
+        let mut left = words;
+        while !left.is_empty() {
+            match self.socket.write(left) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => drop(self.unsent.drain(..count)),
-                Err(error) if is_not_yet(&error) => return Ok(()),
+                Ok(count) => left = left.get(count..).unwrap_or_default(),
+                Err(error) if is_not_yet(&error) => break,
                 Err(error) => return Err(error),
             }
         }
+        Ok(left)
+    }
+
+    fn flush_tls(&mut self) -> io::Result<()> {
         match self.socket.flush() {
             Err(error) if !is_not_yet(&error) => Err(error),
             _ => Ok(()),
@@ -175,6 +195,8 @@ impl Wire {
         let Socket::Plain(stream) = self.socket else {
             return Ok(self);
         };
+        // The end of the handshake and the first words follow each other.
+        stream.set_nodelay(true)?;
         let stream = client.wrap(host, stream)?;
         Ok(Wire {
             socket: Socket::Secure(Box::new(stream)),
@@ -199,7 +221,7 @@ impl Wire {
 
     /// The end of the conversation: the connection, to wait on.
     pub fn into_idle(mut self, goodbye: &'static [u8]) -> Idle {
-        spare(std::mem::take(&mut self.heard));
+        spare(mem::take(&mut self.heard));
         let wire = Wire {
             unsent: Vec::new(),
             heard: Vec::new(),

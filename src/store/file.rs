@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{Access, access};
 
 use self::document::{Document, Held};
-use self::known::Known;
+use self::known::{Contents, Known};
 use self::lock::Lock;
 use crate::backend::{Backend, Cause, Key};
 use crate::overrides::Override;
@@ -58,7 +58,7 @@ impl FileStore {
     }
 
     /// For reads alone: a write compares with what is there.
-    fn known(&self) -> Result<Arc<Document>, String> {
+    fn known(&self) -> Result<Arc<Contents>, String> {
         self.known.get(&self.path, || self.load())
     }
 
@@ -75,14 +75,11 @@ impl FileStore {
     fn get<T>(
         &self,
         key: &impl fmt::Display,
-        understand: impl Fn(Option<Held<'_>>) -> T,
+        read: impl FnOnce(&Contents) -> Result<T, String>,
     ) -> Result<T, StoreError> {
-        let document = self.known();
-        document
-            .and_then(|document| {
-                let held = document.get(key).map_err(|what| self.in_file(&what))?;
-                Ok(understand(held))
-            })
+        let contents = self.known();
+        contents
+            .and_then(|contents| read(&contents).map_err(|what| self.in_file(&what)))
             .map_err(|what| StoreError(format!("reading {key} from {what}")))
     }
 
@@ -136,8 +133,11 @@ impl FileStore {
 
 impl Store for FileStore {
     fn read(&self, key: &Key) -> Result<Entry, StoreError> {
-        let held = |held: Option<Held<'_>>| held.map_or(Entry::Absent, |held| entry(&held));
-        self.get(key, held)
+        let understand = |document: &Document| {
+            let held = document.get(key)?;
+            Ok(held.map_or(Entry::Absent, |held| entry(&held)))
+        };
+        self.get(key, |contents| contents.entry(key, understand))
     }
 
     fn write(
@@ -151,9 +151,11 @@ impl Store for FileStore {
     }
 
     fn read_override(&self, key: &Key, _: Duration) -> Result<Ordered, StoreError> {
-        let held =
-            |held: Option<Held<'_>>| held.map_or_else(Ordered::nothing, |held| ordered(&held));
-        self.get(&key.override_path(), held)
+        let path = key.override_path();
+        self.get(&path, |contents| {
+            let held = contents.document.get(&path)?;
+            Ok(held.map_or_else(Ordered::nothing, |held| ordered(&held)))
+        })
     }
 
     fn write_override(

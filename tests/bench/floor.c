@@ -8,7 +8,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/tcp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,10 +136,8 @@ static void ask(const char *statement) {
 }
 
 static void check(const struct sockaddr_in *server, char **words) {
-    int on = 1;
     held = at = 0;
     sock = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(sock, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (connect(sock, (const struct sockaddr *)server, sizeof *server) != 0) fail("connect");
     log_in(words[3], words[4]);
     ask(words[5]);

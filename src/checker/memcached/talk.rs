@@ -64,6 +64,7 @@ impl RoundTrip {
 impl Talk for RoundTrip {
     type Facts = Dialect;
     const LIMIT: usize = LIMIT;
+    const IS_GREETED: bool = false;
     const TLS_FIRST: bool = false;
     const GOODBYE: &'static [u8] = b"";
 
@@ -99,6 +100,7 @@ impl Talk for RoundTrip {
 impl Talk for Flush {
     type Facts = ();
     const LIMIT: usize = LIMIT;
+    const IS_GREETED: bool = false;
     const TLS_FIRST: bool = false;
     const GOODBYE: &'static [u8] = b"";
 

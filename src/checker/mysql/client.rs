@@ -7,8 +7,10 @@ use crate::checker::failure::Failure;
 use crate::checker::mysql::columns;
 use crate::checker::mysql::failure::of_refusal;
 use crate::checker::mysql::login::{Account, Login, Next};
-use crate::checker::mysql::packet::{Frames, Refusal, column_count, frame, is_end, refusal, row};
-use crate::checker::mysql::status::{Row, Texts};
+use crate::checker::mysql::packet::{
+    Frames, Refusal, column_count, frame_of, is_end, refusal, row,
+};
+use crate::checker::mysql::status::{Names, Row};
 
 /// COM_QUERY.
 const QUERY: u8 = 3;
@@ -35,7 +37,7 @@ enum Stage {
     /// The answer has so many columns.
     Counted(usize),
     /// Rows, under these names.
-    Rows(Arc<Texts>, Vec<Row>),
+    Rows(Arc<Names>, Vec<Row>),
 }
 
 /// What came of something that was heard.
@@ -66,8 +68,7 @@ impl Client {
     pub fn ask(&mut self, statement: &str) -> Vec<u8> {
         self.stage = Stage::Asked;
         self.number = 1;
-        let content = [&[QUERY], statement.as_bytes()].concat();
-        frame(&content, 0)
+        frame_of([&[QUERY], statement.as_bytes()], 0)
     }
 
     /// Takes packets off the front of what was heard, up to the first that is an event.
@@ -149,7 +150,7 @@ impl Client {
 
     fn add_row(
         &mut self,
-        names: Arc<Texts>,
+        names: Arc<Names>,
         mut rows: Vec<Row>,
         packet: &[u8],
     ) -> Result<Option<Event>, Failure> {
@@ -160,7 +161,7 @@ impl Client {
             return Ok(Some(Event::Answer(Err(refusal(rest)))));
         }
         if rows.len() < MAX_ROWS {
-            let values = row(packet, names.len())?;
+            let values = row(packet, &names)?;
             rows.push(Row::new(Arc::clone(&names), values));
         }
         self.stage = Stage::Rows(names, rows);

@@ -5,16 +5,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::checker::failure::Failure;
 use crate::checker::mysql::packet::{Frames, column_name, is_end};
-use crate::checker::mysql::status::Texts;
+use crate::checker::mysql::status::Names;
 
 /// Answers whose columns are kept, of all servers together: there are as many as there are versions
 /// of servers and statements.
 const MOST: usize = 8;
 /// The longest definition of columns that is kept, in bytes; the longest status has 4 kB of them.
 const LONGEST: usize = 8192;
-
-/// Bytes of a column's name, as most have them.
-const NAME: usize = 24;
 
 /// Those of all tags.
 static KNOWN: Known = Known::new();
@@ -28,7 +25,7 @@ struct Known(Mutex<Vec<Arc<Columns>>>);
 struct Columns {
     /// What defined them, with the packet that ends them.
     bytes: Box<[u8]>,
-    names: Arc<Texts>,
+    names: Arc<Names>,
     /// The number of the packet behind them.
     next: u8,
 }
@@ -42,7 +39,7 @@ pub(super) fn read(
     frames: &mut Frames<'_>,
     count: usize,
     number: &mut u8,
-) -> Result<Option<Arc<Texts>>, Failure> {
+) -> Result<Option<Arc<Names>>, Failure> {
     KNOWN.read(frames, count, number)
 }
 
@@ -50,17 +47,17 @@ fn read_anew(
     frames: &mut Frames<'_>,
     count: usize,
     number: &mut u8,
-) -> Result<Option<Arc<Texts>>, Failure> {
-    let mut names = Texts::with_room(count, count * NAME);
+) -> Result<Option<Arc<Names>>, Failure> {
+    let mut names = Vec::with_capacity(count);
     for _ in 0..count {
         let Some(packet) = frames.next(number)? else {
             return Ok(None);
         };
-        names.push(Some(column_name(packet)?));
+        names.push(String::from_utf8_lossy(column_name(packet)?).into_owned());
     }
     match frames.next(number)? {
         None => Ok(None),
-        Some(packet) if is_end(packet) => Ok(Some(names.into())),
+        Some(packet) if is_end(packet) => Ok(Some(Names::new(&names).into())),
         Some(_) => Err(Failure::protocol(
             "its answer has more columns than it said",
         )),
@@ -77,7 +74,7 @@ impl Known {
         frames: &mut Frames<'_>,
         count: usize,
         number: &mut u8,
-    ) -> Result<Option<Arc<Texts>>, Failure> {
+    ) -> Result<Option<Arc<Names>>, Failure> {
         if let Some(known) = self.find(frames.rest(), count) {
             frames.skip(known.bytes.len());
             *number = known.next;
@@ -94,14 +91,15 @@ impl Known {
 
     /// Those that these bytes begin with, if so many were seen before.
     fn find(&self, bytes: &[u8], count: usize) -> Option<Arc<Columns>> {
-        let is_it =
-            |known: &&Arc<Columns>| known.names.len() == count && begins_with(bytes, &known.bytes);
+        let is_it = |known: &&Arc<Columns>| {
+            known.names.count() == count && begins_with(bytes, &known.bytes)
+        };
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(is_it).map(Arc::clone)
     }
 
     /// Keeps what was read from these bytes, in the place of the oldest if there are too many.
-    fn keep(&self, bytes: &[u8], names: &Arc<Texts>, next: u8) {
+    fn keep(&self, bytes: &[u8], names: &Arc<Names>, next: u8) {
         if bytes.len() > LONGEST {
             return;
         }
@@ -151,7 +149,7 @@ mod tests {
         known: &Known,
         bytes: &[u8],
         count: usize,
-    ) -> Result<Option<(Arc<Texts>, usize, u8)>, Failure> {
+    ) -> Result<Option<(Arc<Names>, usize, u8)>, Failure> {
         let (mut frames, mut number) = (Frames::new(bytes), 2);
         let names = known.read(&mut frames, count, &mut number)?;
         Ok(names.map(|names| (names, frames.taken(), number)))
@@ -166,7 +164,8 @@ mod tests {
         }
         let (names, taken, next) = read_all(&known, &bytes, 2).unwrap().unwrap();
         assert_eq!((taken, next), (bytes.len(), 5));
-        assert_eq!(names.get(1), Some(Some("Master_Port")));
+        let wanted = ["Master_Host", "Master_Port"].map(str::to_owned).to_vec();
+        assert_eq!(*names, Names::new(&wanted));
         let with_rows = [&bytes[..], b"rows"].concat();
         let (again, taken, next) = read_all(&known, &with_rows, 2).unwrap().unwrap();
         assert!(Arc::ptr_eq(&names, &again));
@@ -185,7 +184,7 @@ mod tests {
     #[test]
     fn the_oldest_are_forgotten_and_long_ones_never_kept() {
         let bytes = |number: usize| format!("a test's columns, number {number}.").into_bytes();
-        let (known, names) = (Known::new(), Arc::<Texts>::default());
+        let (known, names) = (Known::new(), Arc::<Names>::default());
         for number in 0..=MOST {
             known.keep(&bytes(number), &names, 9);
         }

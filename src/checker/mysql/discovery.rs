@@ -23,7 +23,7 @@ pub struct Discovery {
 pub fn registered(rows: &[Row], source: &Endpoint) -> BTreeSet<Endpoint> {
     let endpoint = |row: &Row| {
         let host: Host = row.text(&["Host"]).parse().ok()?;
-        let port = parse_port(row.text(&["Port"])).ok()?;
+        let port = parse_port(&row.text(&["Port"])).ok()?;
         Some(Endpoint::new(as_seen_from_here(host, source), port))
     };
     rows.iter()
@@ -37,7 +37,7 @@ pub fn dumping(process_list: &[Row], source: &Endpoint) -> BTreeSet<Endpoint> {
     process_list
         .iter()
         .filter(|row| is_dump(row))
-        .filter_map(|row| peer_host(row.text(&["Host"])))
+        .filter_map(|row| peer_host(&row.text(&["Host"])))
         .map(|host| Endpoint::new(as_seen_from_here(host, source), source.port))
         .filter(|e| e != source)
         .collect()
@@ -58,13 +58,15 @@ pub fn grants_process(grants: &[Row]) -> bool {
     grants
         .iter()
         .flat_map(Row::texts)
-        .filter_map(|line| line.split_once(" ON *.* "))
-        .any(|(privileges, _)| {
-            let list = privileges.trim_start_matches("GRANT ");
-            list.split(',')
-                .map(str::trim)
-                .any(|p| p == "PROCESS" || p == "ALL PRIVILEGES")
-        })
+        .any(|line| grants_process_here(&line))
+}
+
+fn grants_process_here(line: &str) -> bool {
+    let Some((privileges, _)) = line.split_once(" ON *.* ") else {
+        return false;
+    };
+    let mut list = privileges.trim_start_matches("GRANT ").split(',');
+    list.any(|privilege| matches!(privilege.trim(), "PROCESS" | "ALL PRIVILEGES"))
 }
 
 fn is_dump(row: &Row) -> bool {

@@ -30,6 +30,8 @@ const NEEDED: CapabilityFlags =
 const COLLATION: u8 = 45;
 /// Any version that knows utf8mb4.
 const VERSION: (u16, u16, u16) = (8, 0, 0);
+/// Bytes that an answer to a greeting mostly fits in.
+const ROOM: usize = 120;
 /// The longest password that fits under a server's key of 2048 bits.
 const LONGEST: usize = 200;
 
@@ -230,7 +232,7 @@ fn with_end(account: &Account) -> Vec<u8> {
 }
 
 fn bytes(packet: &impl MySerialize) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(ROOM);
     packet.serialize(&mut bytes);
     bytes
 }

@@ -2,12 +2,14 @@
 //! sources are "Client/Server Protocol" of MySQL's and of MariaDB's documentation. No I/O.
 
 use crate::checker::failure::Failure;
-use crate::checker::mysql::status::Texts;
+use crate::checker::mysql::status::{Names, Values};
 
 /// No answer of ours is larger; a server that announces more is not believed.
 pub const MAX_PACKET: usize = 4 << 20;
 /// Columns of a table in MySQL.
 const MAX_COLUMNS: usize = 4096;
+/// Bytes that the values of a row mostly fit in; of a status a few are kept.
+const ROOM: usize = 120;
 /// Length of a frame's header: three bytes of length, one of the number.
 const HEADER: usize = 4;
 
@@ -84,10 +86,18 @@ impl<'a> Frames<'a> {
 
 /// Puts content into a frame.
 pub fn frame(content: &[u8], number: u8) -> Vec<u8> {
-    let [a, b, c, _] = u32::try_from(content.len()).unwrap_or(0).to_le_bytes();
-    let mut packet = Vec::with_capacity(HEADER + content.len());
+    frame_of([content], number)
+}
+
+/// Puts content that is in pieces into one frame.
+pub fn frame_of<const N: usize>(pieces: [&[u8]; N], number: u8) -> Vec<u8> {
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let [a, b, c, _] = u32::try_from(length).unwrap_or(0).to_le_bytes();
+    let mut packet = Vec::with_capacity(HEADER + length);
     packet.extend_from_slice(&[a, b, c, number]);
-    packet.extend_from_slice(content);
+    for piece in pieces {
+        packet.extend_from_slice(piece);
+    }
     packet
 }
 
@@ -138,25 +148,30 @@ pub fn column_name(packet: &[u8]) -> Result<&[u8], Failure> {
     name.ok_or_else(|| Failure::protocol("a column of its answer has no name"))
 }
 
-/// A row of so many texts.
+/// A row of an answer with these columns.
 ///
 /// # Errors
-/// When there are fewer.
-pub fn row(packet: &[u8], columns: usize) -> Result<Texts, Failure> {
-    let (mut rest, mut texts) = (packet, Texts::with_room(columns, packet.len()));
-    for _ in 0..columns {
-        match rest.split_first() {
+/// When it has fewer.
+pub fn row(packet: &[u8], names: &Names) -> Result<Values, Failure> {
+    let mut kept = names.kept().iter().peekable();
+    let mut values = Values::with_room(kept.len(), packet.len().min(ROOM));
+    let mut rest = packet;
+    for place in 0..names.count() {
+        let value = match rest.split_first() {
             Some((0xfb, after)) => {
                 rest = after;
-                texts.push(None);
+                None
             }
             _ => match text(&mut rest) {
-                Some(text) => texts.push(Some(text)),
+                Some(text) => Some(text),
                 None => return Err(Failure::protocol("a row of its answer is too short")),
             },
+        };
+        if kept.next_if_eq(&&place).is_some() {
+            values.push(value);
         }
     }
-    Ok(texts)
+    Ok(values)
 }
 
 /// A text with its length in front of it, taken off the front.
@@ -225,18 +240,48 @@ mod tests {
         assert_eq!(refusal(b"").code, 0);
     }
 
+    fn names(count: usize) -> Names {
+        let all: Vec<String> = (0..count).map(|place| place.to_string()).collect();
+        Names::new(&all)
+    }
+
+    #[test]
+    fn of_a_status_only_what_a_channel_is_made_of_is_kept_and_all_of_it_is_read() {
+        let status = [
+            "Master_Server_Id",
+            "x",
+            "Slave_IO_Running",
+            "Slave_SQL_Running",
+            "y",
+        ];
+        let all = [&status[..], &["Seconds_Behind_Master"]].concat();
+        let names = Names::new(&all.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let values = row(b"\x011\x03any\x03Yes\xfb\xfb\x017", &names).unwrap();
+        let wanted = [Some("1".into()), Some("Yes".into()), None, Some("7".into())];
+        assert_eq!(values.iter().collect::<Vec<_>>(), wanted);
+        assert!(row(b"\x011\x03any\x03Yes\xfb\xfb", &names).is_err());
+    }
+
     #[test]
     fn rows_and_columns_are_read_and_short_ones_refused() {
         let column = b"\x03def\x00\x00\x00\x0eMaster_Log_Pos\x00\x0c";
         assert_eq!(column_name(column).unwrap(), b"Master_Log_Pos");
         assert!(column_name(b"\x03def\x00").is_err());
-        let values = row(b"\x03Yes\xfb\x00", 3).unwrap();
+        let values = row(b"\x03Yes\xfb\x00", &names(3)).unwrap();
         let values: Vec<_> = values.iter().collect();
-        assert_eq!(values, [Some("Yes"), None, Some("")]);
+        assert_eq!(values, [Some("Yes".into()), None, Some("".into())]);
         let long = [&b"\xfc\x00\x01"[..], &[b'x'; 256]].concat();
-        assert_eq!(row(&long, 1).unwrap().get(0).unwrap().unwrap().len(), 256);
-        assert!(row(b"\x03Yes\xfb", 3).is_err());
-        assert!(row(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xffx", 1).is_err());
+        assert_eq!(
+            row(&long, &names(1))
+                .unwrap()
+                .get(0)
+                .unwrap()
+                .unwrap()
+                .len(),
+            256
+        );
+        assert!(row(b"\x03Yes\xfb", &names(3)).is_err());
+        assert!(row(b"\xfe\xff\xff\xff\xff\xff\xff\xff\xffx", &names(1)).is_err());
         assert_eq!(column_count(b"\x39").unwrap(), 57);
         for odd in [&b""[..], b"\x00", b"\xfe\x00\x00\x00\x00\x00\x01\x00\x00"] {
             assert!(column_count(odd).is_err(), "{odd:?}");

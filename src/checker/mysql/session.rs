@@ -1,5 +1,6 @@
 //! One conversation with one server: log in, ask, make facts of the rows. No I/O.
 
+use std::iter;
 use std::sync::Arc;
 
 use crate::checker::Fault;
@@ -80,8 +81,8 @@ pub struct Ask {
 #[derive(Debug)]
 enum Asked {
     Nothing,
-    /// The status, in this dialect; these are left to be tried.
-    Status(Dialect, Vec<Dialect>),
+    /// The status, in this dialect.
+    Status(Dialect),
     Id,
     Replicas,
     Processes,
@@ -134,22 +135,32 @@ impl Ask {
     }
 
     /// Asks for the status. A remembered dialect comes first, so that a check is one statement.
-    fn begin_to_ask(&mut self) -> Step<Facts> {
-        let others = Dialect::ALL.into_iter().filter(|d| Some(*d) != self.known);
-        let mut dialects: Vec<Dialect> = self.known.into_iter().chain(others).collect();
-        let first = dialects.remove(0);
-        self.put(first.status_statement(), Asked::Status(first, dialects))
+    fn ask_for_status(&mut self, dialect: Dialect) -> Step<Arc<Facts>> {
+        self.put(dialect.status_statement(), Asked::Status(dialect))
     }
 
-    fn put(&mut self, statement: &str, asked: Asked) -> Step<Facts> {
+    fn first_dialect(&self) -> Dialect {
+        self.known.unwrap_or(Dialect::AllSlaves)
+    }
+
+    /// The one to try when a server did not understand this one.
+    fn dialect_after(&self, dialect: Dialect) -> Option<Dialect> {
+        let first = self.first_dialect();
+        let others = Dialect::ALL.into_iter().filter(|other| *other != first);
+        let mut order = iter::once(first).chain(others);
+        order.find(|tried| *tried == dialect)?;
+        order.next()
+    }
+
+    fn put(&mut self, statement: &str, asked: Asked) -> Step<Arc<Facts>> {
         self.asked = asked;
         Step::Say(self.client.ask(statement))
     }
 
-    fn answered(&mut self, answer: Result<Vec<Row>, Refusal>) -> Result<Step<Facts>, Failure> {
+    fn answered(&mut self, answer: Result<Vec<Row>, Refusal>) -> Result<Step<Arc<Facts>>, Failure> {
         match std::mem::replace(&mut self.asked, Asked::Nothing) {
             Asked::Nothing => Err(Failure::protocol("it answers without being asked")),
-            Asked::Status(dialect, others) => self.status(answer, dialect, others),
+            Asked::Status(dialect) => self.status(answer, dialect),
             Asked::Id => self.id(&answer.map_err(|e| of_refusal(&e))?),
             Asked::Replicas => self.replicas(answer),
             Asked::Processes => {
@@ -170,17 +181,15 @@ impl Ask {
         &mut self,
         answer: Result<Vec<Row>, Refusal>,
         dialect: Dialect,
-        mut others: Vec<Dialect>,
-    ) -> Result<Step<Facts>, Failure> {
+    ) -> Result<Step<Arc<Facts>>, Failure> {
         let rows = match answer {
             Ok(rows) => rows,
             Err(error) if error.code == code::PARSE_ERROR => {
-                if others.is_empty() {
+                let Some(next) = self.dialect_after(dialect) else {
                     let text = format!("it knows no statement for its status: {}", error.message);
                     return Err(Failure::trouble(text));
-                }
-                let next = others.remove(0);
-                return Ok(self.put(next.status_statement(), Asked::Status(next, others)));
+                };
+                return Ok(self.ask_for_status(next));
             }
             Err(error) if error.code == code::SPECIFIC_ACCESS_DENIED => {
                 let advice = self.grant_advice(needed(&error, STATUS_GRANTS));
@@ -197,7 +206,7 @@ impl Ask {
         }
     }
 
-    fn id(&mut self, rows: &[Row]) -> Result<Step<Facts>, Failure> {
+    fn id(&mut self, rows: &[Row]) -> Result<Step<Arc<Facts>>, Failure> {
         let id = rows.first().and_then(|row| row.text(&["id"]).parse().ok());
         if id.is_none() {
             return Err(Failure::Down(Fault::Protocol(
@@ -213,7 +222,7 @@ impl Ask {
         }
     }
 
-    fn replicas(&mut self, answer: Result<Vec<Row>, Refusal>) -> Result<Step<Facts>, Failure> {
+    fn replicas(&mut self, answer: Result<Vec<Row>, Refusal>) -> Result<Step<Arc<Facts>>, Failure> {
         match answer {
             Ok(rows) => self.found.registered = rows,
             Err(error) if error.code == code::SPECIFIC_ACCESS_DENIED => {
@@ -225,7 +234,7 @@ impl Ask {
         Ok(self.put("SHOW PROCESSLIST", Asked::Processes))
     }
 
-    fn topology(&mut self, sees_all: bool) -> Step<Facts> {
+    fn topology(&mut self, sees_all: bool) -> Step<Arc<Facts>> {
         let processes = std::mem::take(&mut self.found.processes);
         let mut replicas = discovery::registered(&self.found.registered, &self.server);
         replicas.append(&mut discovery::dumping(&processes, &self.server));
@@ -238,14 +247,14 @@ impl Ask {
         self.found(Some(Discovery { replicas, hidden }))
     }
 
-    fn found(&mut self, discovery: Option<Discovery>) -> Step<Facts> {
+    fn found(&mut self, discovery: Option<Discovery>) -> Step<Arc<Facts>> {
         let found = std::mem::replace(&mut self.found, Found::nothing());
-        Step::Done(Facts {
+        Step::Done(Arc::new(Facts {
             channels: found.channels,
             server_id: found.server_id,
             discovery,
             dialect: found.dialect,
-        })
+        }))
     }
 
     fn grant_advice(&self, privilege: &str) -> String {
@@ -262,8 +271,10 @@ impl Ask {
 }
 
 impl Talk for Ask {
-    type Facts = Facts;
+    // What a server said is looked at in several places.
+    type Facts = Arc<Facts>;
     const LIMIT: usize = LIMIT;
+    const IS_GREETED: bool = true;
     const TLS_FIRST: bool = false;
     const GOODBYE: &'static [u8] = QUIT;
 
@@ -278,12 +289,12 @@ impl Talk for Ask {
         Ok(Vec::new())
     }
 
-    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Facts>, Failure> {
+    fn hear(&mut self, heard: &mut Vec<u8>) -> Result<Step<Arc<Facts>>, Failure> {
         match self.client.hear(heard, &self.way.account)? {
             None => Ok(Step::Listen),
             Some(Event::Say(words)) => Ok(Step::Say(words)),
             Some(Event::Secure(first, then)) => Ok(Step::Secure { first, then }),
-            Some(Event::In) => Ok(self.begin_to_ask()),
+            Some(Event::In) => Ok(self.ask_for_status(self.first_dialect())),
             Some(Event::Answer(answer)) => self.answered(answer),
         }
     }

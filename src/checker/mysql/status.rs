@@ -1,25 +1,53 @@
 //! Rows of `SHOW … STATUS`, in both vocabularies, to the state of replication. Pure.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-/// One row as the server sent it: column names, which all rows of an answer share, and texts.
+/// One row of an answer: column names, which all rows share, and values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    names: Arc<Texts>,
-    values: Texts,
+    names: Arc<Names>,
+    values: Values,
 }
 
-/// Texts, or `None` for NULL, in one piece of memory: a status has sixty, and is read each second.
+/// The columns of an answer. Of a status, which has sixty and is read each second, only those are kept
+/// that make a `Channel`; of anything else all.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Texts {
-    all: String,
+pub struct Names {
+    /// How many the server sends.
+    count: usize,
+    /// Which of them are kept, in order, and their names.
+    kept: Vec<usize>,
+    names: Vec<String>,
+    /// Where among those that are kept a `Channel`'s are.
+    places: [Option<usize>; Column::ALL.len()],
+}
+
+/// Values, `None` for NULL, in one piece of memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values {
+    all: Vec<u8>,
     /// Where each begins and ends.
     spans: Vec<Option<Span>>,
 }
 
 /// From the first byte up to, not including, the last. Four bytes each are enough for any packet.
 type Span = (u32, u32);
+
+/// A column that a `Channel` is made of.
+#[derive(Debug, Clone, Copy)]
+enum Column {
+    Name,
+    Host,
+    Port,
+    Id,
+    Io,
+    IoError,
+    Sql,
+    SqlError,
+    Lag,
+}
 
 /// One replication channel of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,95 +75,168 @@ pub enum Thread {
     Stopped(String),
 }
 
+impl Column {
+    const ALL: [Column; 9] = [
+        Column::Name,
+        Column::Host,
+        Column::Port,
+        Column::Id,
+        Column::Io,
+        Column::IoError,
+        Column::Sql,
+        Column::SqlError,
+        Column::Lag,
+    ];
+
+    /// Those without which an answer is no status.
+    const NEEDED: [Column; 4] = [Column::Id, Column::Io, Column::Sql, Column::Lag];
+
+    /// What servers call it. MySQL from 8.0.22 on says Source and Replica where older ones, and every
+    /// MariaDB, say Master and Slave.
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Column::Name => &["Connection_name", "Channel_Name"],
+            Column::Host => &["Master_Host", "Source_Host"],
+            Column::Port => &["Master_Port", "Source_Port"],
+            Column::Id => &["Master_Server_Id", "Source_Server_Id"],
+            Column::Io => &["Slave_IO_Running", "Replica_IO_Running"],
+            Column::IoError => &["Last_IO_Error"],
+            Column::Sql => &["Slave_SQL_Running", "Replica_SQL_Running"],
+            Column::SqlError => &["Last_SQL_Error"],
+            Column::Lag => &["Seconds_Behind_Master", "Seconds_Behind_Source"],
+        }
+    }
+}
+
 impl Row {
-    /// A row of these values, one for each name.
-    pub fn new(names: Arc<Texts>, values: Texts) -> Row {
+    /// A row of these values, one for each column that is kept.
+    pub fn new(names: Arc<Names>, values: Values) -> Row {
         Row { names, values }
     }
 
-    /// All texts.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
+    /// All values but NULL.
+    pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.values.iter().flatten()
     }
 
-    /// The value under the first of these names that is there, whatever the case of its letters.
-    /// The outer `None` is "no such column", the inner one NULL.
-    pub fn get(&self, names: &[&str]) -> Option<Option<&str>> {
-        self.values.get(self.names.place_of(names)?)
+    /// The value in the first of these columns that is kept, whatever the case of its name's
+    /// letters. The outer `None` is "no such column", the inner one NULL.
+    pub fn get(&self, names: &[&str]) -> Option<Option<Cow<'_, str>>> {
+        self.values.get(place_of(&self.names.names, names)?)
     }
 
-    /// The text under one of these names; empty for NULL and for no such column.
-    pub fn text(&self, names: &[&str]) -> &str {
+    /// The text in one of these columns; empty for NULL and for no such column.
+    pub fn text(&self, names: &[&str]) -> Cow<'_, str> {
         self.get(names).flatten().unwrap_or_default()
+    }
+
+    fn at(&self, column: Column) -> Option<Option<Cow<'_, str>>> {
+        let place = self.names.places.get(column as usize).copied().flatten();
+        self.values.get(place?)
+    }
+
+    fn text_at(&self, column: Column) -> Cow<'_, str> {
+        self.at(column).flatten().unwrap_or_default()
+    }
+
+    /// The value of a column that has to be there.
+    fn needed(&self, column: Column) -> Result<Option<Cow<'_, str>>, String> {
+        self.at(column)
+            .ok_or_else(|| format!("no column {} in its status", column.names().join("/")))
+    }
+
+    fn number(&self, column: Column) -> Result<Option<u64>, String> {
+        let parse = |text: Cow<'_, str>| {
+            text.parse()
+                .map_err(|_| format!("{} is '{text}'", column.names().join("/")))
+        };
+        self.needed(column)?.map(parse).transpose()
+    }
+
+    fn thread(&self, running: Column, error: Column) -> Result<Thread, String> {
+        let state = self.needed(running)?;
+        let state = state.as_deref().unwrap_or("NULL");
+        if state.eq_ignore_ascii_case("yes") {
+            return Ok(Thread::Running);
+        }
+        Ok(Thread::Stopped(match &*self.text_at(error) {
+            "" => format!("is not running ({state})"),
+            why => format!("is not running ({state}): {why}"),
+        }))
     }
 }
 
 impl FromIterator<(String, Option<String>)> for Row {
     fn from_iter<I: IntoIterator<Item = (String, Option<String>)>>(columns: I) -> Row {
-        let (mut names, mut values) = (Texts::default(), Texts::default());
-        for (name, value) in columns {
-            names.push(Some(name.as_bytes()));
-            values.push(value.as_deref().map(str::as_bytes));
+        let (names, all): (Vec<_>, Vec<_>) = columns.into_iter().unzip();
+        let names = Names::new(&names);
+        let mut values = Values::default();
+        for place in &names.kept {
+            let value = all.get(*place).and_then(Option::as_deref);
+            values.push(value.map(str::as_bytes));
         }
         Row::new(names.into(), values)
     }
 }
 
-impl Texts {
+impl Names {
+    /// Those of an answer that has these columns.
+    pub fn new(all: &[String]) -> Names {
+        let place = |column: &Column| place_of(all, column.names());
+        let is_status = Column::NEEDED.iter().all(|needed| place(needed).is_some());
+        let mut kept: Vec<usize> = match is_status {
+            true => Column::ALL.iter().filter_map(place).collect(),
+            false => (0..all.len()).collect(),
+        };
+        kept.sort_unstable();
+        let names: Vec<String> = kept.iter().filter_map(|at| all.get(*at)).cloned().collect();
+        Names {
+            count: all.len(),
+            places: Column::ALL.map(|column| place_of(&names, column.names())),
+            kept,
+            names,
+        }
+    }
+
+    /// How many columns the server sends.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Which of them are kept, in order.
+    pub fn kept(&self) -> &[usize] {
+        &self.kept
+    }
+}
+
+impl Values {
     /// None yet, and room for so many, of so many bytes in all.
-    pub fn with_room(count: usize, bytes: usize) -> Texts {
-        Texts {
-            all: String::with_capacity(bytes),
+    pub fn with_room(count: usize, bytes: usize) -> Values {
+        Values {
+            all: Vec::with_capacity(bytes),
             spans: Vec::with_capacity(count),
         }
     }
 
-    /// Adds one; bytes that are no UTF-8 are replaced.
-    pub fn push(&mut self, text: Option<&[u8]>) {
+    /// Adds one.
+    pub fn push(&mut self, value: Option<&[u8]>) {
         let begin = self.end();
-        let span = text.map(|text| {
-            match str::from_utf8(text) {
-                Ok(text) => self.all.push_str(text),
-                Err(_) => self.all.push_str(&String::from_utf8_lossy(text)),
-            }
+        let span = value.map(|value| {
+            self.all.extend_from_slice(value);
             (begin, self.end())
         });
         self.spans.push(span);
     }
 
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// The one at a place; `None` if there is none, `Some(None)` for NULL.
-    pub fn get(&self, place: usize) -> Option<Option<&str>> {
+    /// The one at a place; `None` if there is none, `Some(None)` for NULL. Bytes that are no UTF-8 are
+    /// replaced.
+    pub fn get(&self, place: usize) -> Option<Option<Cow<'_, str>>> {
         self.spans.get(place).map(|span| self.text(*span))
     }
 
     /// All of them.
-    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
+    pub fn iter(&self) -> impl Iterator<Item = Option<Cow<'_, str>>> {
         self.spans.iter().map(|span| self.text(*span))
-    }
-
-    /// The place of the first that is one of these words, whatever the case of its letters.
-    fn place_of(&self, words: &[&str]) -> Option<usize> {
-        // Nearly all differ in length already.
-        let is_one = |span: &Option<Span>| {
-            let length = span.map(|(begin, end)| (end - begin) as usize);
-            words.iter().any(|word| {
-                length == Some(word.len())
-                    && self
-                        .text(*span)
-                        .is_some_and(|text| text.eq_ignore_ascii_case(word))
-            })
-        };
-        self.spans.iter().position(is_one)
     }
 
     /// Where the next one begins.
@@ -143,37 +244,33 @@ impl Texts {
         u32::try_from(self.all.len()).unwrap_or(u32::MAX)
     }
 
-    fn text(&self, span: Option<Span>) -> Option<&str> {
+    fn text(&self, span: Option<Span>) -> Option<Cow<'_, str>> {
         let (begin, end) = span?;
-        self.all.get(begin as usize..end as usize)
+        let bytes = self.all.get(begin as usize..end as usize)?;
+        Some(String::from_utf8_lossy(bytes))
     }
 }
 
+/// The place of the first name that is one of these words, whatever the case of its letters.
+fn place_of(names: &[String], words: &[&str]) -> Option<usize> {
+    let is_one = |name: &String| words.iter().any(|word| name.eq_ignore_ascii_case(word));
+    names.iter().position(is_one)
+}
+
 impl Channel {
-    /// Reads one row. MySQL from 8.0.22 says Source and Replica where older ones, and every
-    /// MariaDB, say Master and Slave.
+    /// Reads one row.
     ///
     /// # Errors
     /// Names the column that is not there, or holds what it cannot hold.
     pub fn from_row(row: &Row) -> Result<Channel, String> {
+        let text = |column| row.text_at(column).into_owned();
         Ok(Channel {
-            name: row.text(&["Connection_name", "Channel_Name"]).to_owned(),
-            source: (
-                row.text(&["Master_Host", "Source_Host"]).to_owned(),
-                row.text(&["Master_Port", "Source_Port"]).to_owned(),
-            ),
-            source_id: number(row, ["Master_Server_Id", "Source_Server_Id"])?.unwrap_or_default(),
-            io: thread(
-                row,
-                ["Slave_IO_Running", "Replica_IO_Running"],
-                "Last_IO_Error",
-            )?,
-            sql: thread(
-                row,
-                ["Slave_SQL_Running", "Replica_SQL_Running"],
-                "Last_SQL_Error",
-            )?,
-            lag: number(row, ["Seconds_Behind_Master", "Seconds_Behind_Source"])?,
+            name: text(Column::Name),
+            source: (text(Column::Host), text(Column::Port)),
+            source_id: row.number(Column::Id)?.unwrap_or_default(),
+            io: row.thread(Column::Io, Column::IoError)?,
+            sql: row.thread(Column::Sql, Column::SqlError)?,
+            lag: row.number(Column::Lag)?,
         })
     }
 
@@ -198,28 +295,6 @@ impl fmt::Display for Channel {
         let (host, port) = &self.source;
         write!(f, "{host}:{port} (server_id {})", self.source_id)
     }
-}
-
-fn thread(row: &Row, names: [&str; 2], error: &str) -> Result<Thread, String> {
-    let state = column(row, names)?.unwrap_or("NULL");
-    Ok(match row.text(&[error]) {
-        _ if state.eq_ignore_ascii_case("yes") => Thread::Running,
-        "" => Thread::Stopped(format!("is not running ({state})")),
-        why => Thread::Stopped(format!("is not running ({state}): {why}")),
-    })
-}
-
-fn number(row: &Row, names: [&str; 2]) -> Result<Option<u64>, String> {
-    let parse = |text: &str| {
-        text.parse()
-            .map_err(|_| format!("{} is '{text}'", names.join("/")))
-    };
-    column(row, names)?.map(parse).transpose()
-}
-
-fn column<'a>(row: &'a Row, names: [&str; 2]) -> Result<Option<&'a str>, String> {
-    row.get(&names)
-        .ok_or_else(|| format!("no column {} in its status", names.join("/")))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! primary names asked as soon as it does.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::checker::Health;
@@ -18,7 +19,7 @@ pub(super) struct Round<'a> {
     checker: &'a mut MysqlChecker,
     except: Option<&'a Endpoint>,
     waiting: VecDeque<Endpoint>,
-    answers: BTreeMap<Endpoint, Result<Facts, Health>>,
+    answers: BTreeMap<Endpoint, Result<Arc<Facts>, Health>>,
     /// When to stop waiting for more, once a good replica was found.
     enough_at: Option<Instant>,
 }
@@ -34,7 +35,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    pub(super) fn run(mut self) -> BTreeMap<Endpoint, Result<Facts, Health>> {
+    pub(super) fn run(mut self) -> BTreeMap<Endpoint, Result<Arc<Facts>, Health>> {
         self.checker.learn();
         self.checker.panel.begin([]);
         let before = self.checker.panel.heard();
@@ -95,7 +96,7 @@ impl<'a> Round<'a> {
     fn take_news(&mut self, before: u64) {
         self.checker.learn();
         let words = self.checker.panel.words();
-        let news: Vec<(Endpoint, Result<Facts, Health>)> = words
+        let news: Vec<(Endpoint, Result<Arc<Facts>, Health>)> = words
             .filter(|(server, word)| word.number > before && !self.answers.contains_key(server))
             .map(|(server, word)| (server.clone(), word.said.clone()))
             .collect();
@@ -104,7 +105,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    fn take(&mut self, server: Endpoint, answer: Result<Facts, Health>) {
+    fn take(&mut self, server: Endpoint, answer: Result<Arc<Facts>, Health>) {
         let asked_too_little = matches!(&answer, Ok(facts) if facts.discovery.is_none())
             && self.want(&server) == Want::Topology;
         if asked_too_little {

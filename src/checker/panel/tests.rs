@@ -19,6 +19,7 @@ struct Greeting;
 impl Talk for Greeting {
     type Facts = Vec<u8>;
     const LIMIT: usize = 100;
+    const IS_GREETED: bool = true;
     const TLS_FIRST: bool = false;
     const GOODBYE: &'static [u8] = b"bye";
 

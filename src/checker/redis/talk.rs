@@ -98,6 +98,7 @@ impl AskMaster {
 impl Talk for AskRole {
     type Facts = Facts;
     const LIMIT: usize = LIMIT;
+    const IS_GREETED: bool = false;
     const TLS_FIRST: bool = true;
     const GOODBYE: &'static [u8] = b"";
 
@@ -121,6 +122,7 @@ impl Talk for AskMaster {
     /// The master, or what keeps the Sentinel from naming one.
     type Facts = Result<Endpoint, String>;
     const LIMIT: usize = LIMIT;
+    const IS_GREETED: bool = false;
     const TLS_FIRST: bool = true;
     const GOODBYE: &'static [u8] = b"";
 

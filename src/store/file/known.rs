@@ -1,6 +1,8 @@
 //! What the file held when it was last read. A thousand tags ask each second, and the file seldom
-//! changes: what the kernel says of it tells whether it has to be read again.
+//! changes: what the kernel says of it tells whether it has to be read again. What a key means is
+//! found out once for each reading.
 
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -8,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::document::Document;
+use crate::backend::Key;
+use crate::store::Entry;
 
 /// File systems keep the time of a change in steps: of milliseconds, but of up to two seconds on some.
 /// Within a step a second change does not show.
@@ -26,7 +30,16 @@ struct Reading {
     first_seen: Instant,
     /// When this reading began.
     began: Instant,
-    document: Arc<Document>,
+    contents: Arc<Contents>,
+}
+
+/// What one reading gave.
+#[derive(Debug)]
+pub(super) struct Contents {
+    /// The file.
+    pub(super) document: Document,
+    /// The keys that were asked for since.
+    entries: Mutex<HashMap<Key, Entry>>,
 }
 
 /// What differs whenever the file has changed, but for a change within a step.
@@ -48,26 +61,26 @@ impl Known {
         &self,
         path: &Path,
         read: impl FnOnce() -> Result<Document, String>,
-    ) -> Result<Arc<Document>, String> {
+    ) -> Result<Arc<Contents>, String> {
         let began = Instant::now();
         let Some(stamp) = stamp(path) else {
-            return read().map(Arc::new);
+            return read().map(Contents::of);
         };
-        if let Some(document) = self.settled(&stamp) {
-            return Ok(document);
+        if let Some(contents) = self.settled(&stamp) {
+            return Ok(contents);
         }
-        let document = Arc::new(read()?);
-        self.keep(stamp, began, &document);
-        Ok(document)
+        let contents = Contents::of(read()?);
+        self.keep(stamp, began, &contents);
+        Ok(contents)
     }
 
-    fn settled(&self, stamp: &Stamp) -> Option<Arc<Document>> {
+    fn settled(&self, stamp: &Stamp) -> Option<Arc<Contents>> {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let last = last.as_ref().filter(|last| last.stamp == *stamp)?;
-        last.is_settled().then(|| Arc::clone(&last.document))
+        last.is_settled().then(|| Arc::clone(&last.contents))
     }
 
-    fn keep(&self, stamp: Stamp, began: Instant, document: &Arc<Document>) {
+    fn keep(&self, stamp: Stamp, began: Instant, contents: &Arc<Contents>) {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let first_seen = match &*last {
             Some(last) if last.stamp == stamp => last.first_seen,
@@ -77,8 +90,35 @@ impl Known {
             stamp,
             first_seen,
             began,
-            document: Arc::clone(document),
+            contents: Arc::clone(contents),
         });
+    }
+}
+
+impl Contents {
+    fn of(document: Document) -> Arc<Contents> {
+        Arc::new(Contents {
+            document,
+            entries: Mutex::default(),
+        })
+    }
+
+    /// What `key` holds: what `understand` made of the document when it was asked first.
+    ///
+    /// # Errors
+    /// Those of `understand`, which are not remembered.
+    pub(super) fn entry<E>(
+        &self,
+        key: &Key,
+        understand: impl FnOnce(&Document) -> Result<Entry, E>,
+    ) -> Result<Entry, E> {
+        let entries = || self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = entries().get(key) {
+            return Ok(entry.clone());
+        }
+        let entry = understand(&self.document)?;
+        entries().insert(key.clone(), entry.clone());
+        Ok(entry)
     }
 }
 
@@ -105,6 +145,7 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
+    use crate::backend::Kind;
 
     struct Scene {
         known: Known,
@@ -133,7 +174,11 @@ mod tests {
                 self.readings.set(self.readings.get() + 1);
                 Document::parse(&fs::read(&self.path).unwrap()).map_err(|e| e.to_string())
             };
-            self.known.get(&self.path, read).unwrap().to_bytes()
+            self.known
+                .get(&self.path, read)
+                .unwrap()
+                .document
+                .to_bytes()
         }
 
         /// As if the file had been seen for the first time so much earlier.
@@ -175,6 +220,38 @@ mod tests {
         assert_eq!(scene.readings.get(), 2);
         scene.get();
         assert_eq!(scene.readings.get(), 3, "it is young again");
+    }
+
+    #[test]
+    fn what_a_key_means_is_found_out_once_for_each_reading_and_an_error_each_time() {
+        let scene = Scene::start("entries");
+        let key = Key::new(Kind::Memcached, "slave".parse().unwrap());
+        let (asked, fails) = (Cell::new(0), Cell::new(true));
+        let entry = || {
+            let read = || Ok(Document::default());
+            let contents = scene.known.get(&scene.path, read).unwrap();
+            contents.entry(&key, |_| {
+                asked.set(asked.get() + 1);
+                match fails.get() {
+                    true => Err("no object"),
+                    false => Ok(Entry::Absent),
+                }
+            })
+        };
+        let _ = entry();
+        scene.age(STEP);
+        for _ in 0..2 {
+            assert_eq!(entry(), Err("no object"));
+        }
+        assert_eq!(asked.get(), 3);
+        fails.set(false);
+        for _ in 0..3 {
+            assert_eq!(entry(), Ok(Entry::Absent));
+        }
+        assert_eq!(asked.get(), 4);
+        scene.put("{\"a\": 1}");
+        assert_eq!(entry(), Ok(Entry::Absent));
+        assert_eq!(asked.get(), 5);
     }
 
     #[test]

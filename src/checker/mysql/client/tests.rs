@@ -3,6 +3,7 @@
 use super::*;
 use crate::checker::Fault;
 use crate::checker::mysql::failure::code;
+use crate::checker::mysql::packet::frame;
 use crate::secret::Secret;
 
 const PLUGIN_AUTH: u32 = 1 << 19;
@@ -245,7 +246,11 @@ fn rows_come_with_their_names_however_the_words_are_cut() {
         .iter()
         .map(|row| (row.text(&["id"]), row.get(&["HOST"])))
         .collect();
-    assert_eq!(shown, [("1", Some(None)), ("2", Some(Some("10.1")))]);
+    let wanted = [
+        ("1".into(), Some(None)),
+        ("2".into(), Some(Some("10.1".into()))),
+    ];
+    assert_eq!(shown, wanted);
 }
 
 #[test]
