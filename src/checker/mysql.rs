@@ -15,13 +15,13 @@ pub mod status;
 mod survey;
 pub mod topology;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::backend::TagName;
-use crate::checker::mysql::session::{Ask, Dialect, Facts, Want, Way};
+use crate::checker::mysql::session::{Ask, Facts, Want, Way};
 use crate::checker::mysql::survey::Round;
 use crate::checker::mysql::topology::Topology;
 use crate::checker::panel::{Panel, Word};
@@ -73,7 +73,6 @@ pub struct MysqlChecker {
     settings: Settings,
     way: Arc<Way>,
     topology: Topology,
-    dialects: HashMap<Endpoint, Dialect>,
     panel: Panel<Ask>,
     /// The number of the last word that was learnt from.
     learnt: u64,
@@ -95,7 +94,6 @@ impl MysqlChecker {
             panel: Panel::new(settings.timeout, settings.resolver.clone()),
             settings,
             topology: Topology::default(),
-            dialects: HashMap::new(),
             learnt: 0,
             refresh_at: Instant::now(),
         }
@@ -194,7 +192,8 @@ impl MysqlChecker {
         }
         let (user, tag) = (&self.settings.user, self.settings.tag.as_str());
         log::log!(target: tag, level, "connect to {}, {}, {user}, xxxxxxxx ...", server.host, server.port);
-        let ask = Ask::new(&self.way, server, want, self.dialects.get(server).copied());
+        let dialect = self.panel.known(server).map(|facts| facts.dialect);
+        let ask = Ask::new(&self.way, server, want, dialect);
         self.panel.begin_one(server.clone(), ask);
     }
 
@@ -217,10 +216,7 @@ impl MysqlChecker {
         self.learnt = self.panel.heard();
         for (server, said) in news {
             match said {
-                Ok(facts) => {
-                    self.dialects.insert(server.clone(), facts.dialect);
-                    self.learn_from(&server, &facts);
-                }
+                Ok(facts) => self.learn_from(&server, &facts),
                 Err(health) => {
                     log::debug!(target: self.settings.tag.as_str(), "{server} is {health}");
                 }

@@ -248,13 +248,11 @@ impl<T: Talk> Panel<T> {
             said,
             number: self.heard,
         };
-        match self.heard_of.get_mut(&server) {
-            Some(heard) => heard.take(word),
-            None => {
-                let (word, former) = (Some(word), None);
-                self.heard_of.insert(server, Heard { word, former });
-            }
-        }
+        let nothing = Heard {
+            word: None,
+            former: None,
+        };
+        self.heard_of.entry(server).or_insert(nothing).take(word);
     }
 
     /// Its word is gone; a good one is still known.

@@ -1,5 +1,5 @@
 //! The sockets of one wait, and which of them became ready. Nearly always it is one: that takes no
-//! memory from the heap, for a tag waits five times in each check.
+//! memory from the heap, for a tag waits some times in each cycle.
 
 use std::mem;
 use std::os::fd::BorrowedFd;
