@@ -21,6 +21,10 @@ use crate::resolve::Resolver;
 /// How long whoever has a good answer waits for the others, so that two checkers choose from the
 /// same list, but a hung server does not hold up a move.
 pub const GRACE: Duration = Duration::from_millis(100);
+/// How long a connection is kept. The next check's own would do as well, but one that is given up right
+/// after its use costs less than one that nobody has touched for a second; so a kept one is changed now
+/// and then only. Not never: its server may have moved elsewhere with its address.
+const KEEP: Duration = Duration::from_secs(3);
 /// Longer than anything is waited for.
 const FAR: Duration = Duration::from_secs(3600);
 
@@ -36,7 +40,14 @@ pub struct Panel<T: Talk> {
     heard: u64,
     /// The server whose connection is kept, and that connection.
     watched: Option<Endpoint>,
-    idle: Option<Idle>,
+    idle: Option<Kept>,
+}
+
+/// A connection that is kept.
+#[derive(Debug)]
+struct Kept {
+    connection: Idle,
+    since: Instant,
 }
 
 /// What a server said when it was last asked.
@@ -219,7 +230,7 @@ impl<T: Talk> Panel<T> {
     fn wait_once(&mut self, until: Instant) -> bool {
         let mut sockets = Sockets::default();
         if let Some(idle) = &self.idle {
-            sockets.add(idle.as_fd(), PollFlags::IN | PollFlags::RDHUP);
+            sockets.add(idle.connection.as_fd(), PollFlags::IN | PollFlags::RDHUP);
         }
         self.add_sockets(&mut sockets);
         let wake = Hearing::wake_at(self);
@@ -236,15 +247,16 @@ impl<T: Talk> Panel<T> {
     }
 
     fn take(&mut self, server: Endpoint, said: Said<T>) {
-        let said = said.map_err(Health::from).map(|(facts, idle)| {
+        let now = Instant::now();
+        let said = said.map_err(Health::from).map(|(facts, connection)| {
             if self.watched.as_ref() == Some(&server) {
-                self.idle = Some(idle);
+                self.keep(connection, now);
             }
             facts
         });
         self.heard += 1;
         let word = Word {
-            heard_at: Instant::now(),
+            heard_at: now,
             said,
             number: self.heard,
         };
@@ -253,6 +265,17 @@ impl<T: Talk> Panel<T> {
             former: None,
         };
         self.heard_of.entry(server).or_insert(nothing).take(word);
+    }
+
+    /// Keeps the watched server's newest connection, unless there is one that is not old.
+    fn keep(&mut self, connection: Idle, now: Instant) {
+        let is_old = |kept: &Kept| now.saturating_duration_since(kept.since) >= KEEP;
+        if self.idle.as_ref().is_none_or(is_old) {
+            self.idle = Some(Kept {
+                connection,
+                since: now,
+            });
+        }
     }
 
     /// Its word is gone; a good one is still known.

@@ -1,7 +1,7 @@
 //! Panels of real sockets on this machine.
 
-use std::io::Write;
-use std::net::{Shutdown, TcpListener};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
 
 use super::*;
 use crate::checker::Fault;
@@ -183,4 +183,45 @@ fn the_wait_ends_when_the_watched_server_closes() {
     drop(theirs.join().unwrap());
     assert_eq!(panel.wait(Duration::from_secs(20)), Wake::ServerClosed);
     assert_eq!(panel.wait(Duration::from_millis(10)), Wake::Elapsed);
+}
+
+#[test]
+fn a_kept_connection_is_changed_when_it_is_old_and_a_newer_one_is_given_up_at_once_until_then() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let server: Endpoint = listener.local_addr().unwrap().to_string().parse().unwrap();
+    let mut panel = panel();
+    panel.watch(&server);
+    let check = |panel: &mut Panel<Greeting>| {
+        panel.begin([(server.clone(), Greeting)]);
+        let mut client = listener.accept().unwrap().0;
+        client.write_all(b"hello\n").unwrap();
+        panel.hear(everybody);
+        client
+    };
+    let (mut first, mut second) = (check(&mut panel), check(&mut panel));
+    assert!(is_open(&mut first));
+    assert!(!is_open(&mut second));
+    let idle = panel.idle.as_mut().unwrap();
+    idle.since = idle.since.checked_sub(KEEP).unwrap();
+    let mut third = check(&mut panel);
+    assert!(!is_open(&mut first));
+    assert!(is_open(&mut third));
+    drop(third);
+    assert_eq!(panel.wait(Duration::from_secs(20)), Wake::ServerClosed);
+}
+
+/// Whether the panel still has its end; a last word is said before it is given up.
+fn is_open(theirs: &mut TcpStream) -> bool {
+    theirs.set_nonblocking(true).unwrap();
+    let mut said = Vec::new();
+    match theirs.read_to_end(&mut said) {
+        Ok(_) => {
+            assert_eq!(said, b"bye");
+            false
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::WouldBlock);
+            true
+        }
+    }
 }
