@@ -22,7 +22,7 @@ const CONSUL: &str = "CPU time of a cycle with Consul";
 pub fn measure(bench: &Bench) -> Vec<Line> {
     let contenders = Contenders::of(bench);
     let mut lines = contenders.at_the_shortest(bench.rounds(4));
-    lines.extend(contenders.at_the_default(bench.rounds(3)));
+    lines.extend(contenders.at_the_default(bench.rounds(4)));
     lines
 }
 
@@ -60,7 +60,7 @@ impl Contenders<'_> {
             .into_iter()
             .chain(original)
             .collect();
-        let of = self.in_turns(&all, 1000, 4, rounds);
+        let of = self.in_turns(&all, 1000, 12, rounds);
         let what = &format!("{CONSUL}, every 1 s");
         let floor = Theirs::Measured(of(Who::Floor));
         let perl = Theirs::given(original.map(&of));
